@@ -1,1 +1,110 @@
-"""cli."""
+"""The command line: a table of commands, one thin function each, loaded only when asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+UNEXPECTED = 70
+"""Exit code of an error nobody foresaw (sysexits' EX_SOFTWARE)."""
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+COMMANDS = {
+    "measure": "Measure pulse, breathing and heart-rate variability of recordings.",
+    "live": "Watch the pulse of a camera, or of a file played in real time.",
+    "demo": "Make a face video with known vitals, measure it, and compare.",
+    "methods": "List the methods, or tell everything about one.",
+}
+
+
+def build_app() -> App:
+    """Return the program; each command's module is imported only when that command runs."""
+    from cyclopts import App
+
+    import perfuse
+
+    app = App(
+        name="perfuse",
+        help="Pulse, breathing and heart-rate variability from an ordinary face video, with honest error bars.",
+        help_epilogue="Try: perfuse demo. Not a medical device.",
+        version=perfuse.__version__,
+    )
+    for name, help_line in COMMANDS.items():
+        app.command(f"perfuse.cli.{name}:{name}", name=name, help=help_line)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (listed in ``docs/errors.md``).
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program's name; those of the process by default.
+    """
+    _prepare()
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:
+        print("\nperfuse: stopped.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is lost, and the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:
+        return fail(error)
+
+
+def fail(error: Exception, about: str = "") -> int:
+    """Tell an error on stderr, with what to do below it, and return its exit code.
+
+    Parameters
+    ----------
+    error : Exception
+        A :class:`PerfuseError` is told in its own words; anything else is a defect of ours, and is raised again
+        where ``PERFUSE_TRACEBACK`` is set.
+    about : str
+        What was being worked on.
+    """
+    from perfuse.core.errors import PerfuseError
+
+    if isinstance(error, PerfuseError):
+        problem, remedy, code = error.problem, error.remedy, error.exit_code
+    elif os.environ.get("PERFUSE_TRACEBACK"):
+        raise error
+    else:
+        problem = f"sorry, this should not happen{about and ' with ' + about} ({type(error).__name__}: {error})."
+        remedy = "Set PERFUSE_TRACEBACK=1 and run it again to see where; please report it."
+        code = UNEXPECTED
+    print(f"perfuse: {problem}", *([f"  {remedy}"] if remedy else []), sep="\n", file=sys.stderr)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from perfuse.core.errors import UsageError
+
+    try:
+        code = build_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise UsageError(str(error), "See: perfuse --help, or perfuse COMMAND --help.") from error
+    sys.stdout.flush()
+    return int(code or 0)
+
+
+def _prepare() -> None:
+    """Set up the process before numpy is imported."""
+    # Our matrices are small: waking a pool of threads for each costs more than it saves.
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

@@ -1,1 +1,33 @@
-"""methods."""
+"""Methods: one pure function and one card each, lifted to streams by :func:`~perfuse.methods.windowed.windowed`."""
+
+from __future__ import annotations
+
+from perfuse.core.card import Card
+from perfuse.core.method import Method
+from perfuse.core.registry import Registry
+from perfuse.methods import chrom, contact, green, ica, lgi, omit, pbv, pca, pos, ssr
+from perfuse.methods.windowed import fold
+
+__all__ = ["METHODS", "fold", "get_method", "list_methods"]
+
+METHODS: Registry[Method] = Registry("method")
+"""All methods by name; further ones (exported networks) may be added."""
+
+for _room in (pos, chrom, green, ica, lgi, pbv, omit, pca, ssr, contact):
+    METHODS.add(_room.CARD.name, _room.METHOD)
+
+
+def get_method(name: str) -> Method:
+    """Return the method called ``name``.
+
+    Raises
+    ------
+    UsageError
+        If there is none; the message lists all names.
+    """
+    return METHODS.get(name)
+
+
+def list_methods() -> tuple[Card, ...]:
+    """Return the cards of all methods, in order of registration."""
+    return tuple(METHODS.get(name).card for name in METHODS)

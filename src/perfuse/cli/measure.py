@@ -1,0 +1,183 @@
+"""``perfuse measure``: recordings in; a table, JSON, CSV or a page out."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from perfuse.cli import fail
+from perfuse.core.errors import UsageError
+from perfuse.report.csv import to_csv
+from perfuse.report.files import check_writable, write_atomic
+from perfuse.report.json import to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from perfuse.core.results import Measurement
+
+PATIENCE_S = 1.0
+"""Progress is shown for what takes longer than this."""
+
+
+def measure(
+    files: Annotated[list[str], Parameter(negative=())],
+    /,
+    *,
+    method: str = "auto",
+    rate: float | None = None,
+    json: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    csv: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    report: str | None = None,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
+) -> int:
+    """Measure pulse, breathing and heart-rate variability of recordings.
+
+    Parameters
+    ----------
+    files
+        Videos of a face, or CSV files of time, red, green, blue.
+    method
+        A name that `perfuse methods` lists; auto takes pos for faces and contact for a finger on the lens.
+    rate
+        Frames per second, only for recordings without timestamps.
+    json
+        Write JSON there, one line per recording; - is standard output.
+    csv
+        Write one long table there; - is standard output.
+    report
+        Write a web page there (needs perfuse[report]); a folder gets one page per recording.
+    quiet
+        Print no table and no progress.
+    """
+    outputs = _check(files, method, rate, json, csv, report)
+    from rich.console import Console
+
+    console = Console(stderr="-" in (json, csv), quiet=quiet, highlight=False)
+    done: list[Measurement] = []
+    code = 0
+    for file, page in outputs:
+        try:
+            measurement = _measure_one(file, method, rate, quiet)
+            if page is not None:
+                from perfuse.report.html import write_report
+
+                write_report(measurement, page)
+        except Exception as error:  # one bad recording must not cost the answers of the others
+            failed = fail(error, about=file)
+            code = code or failed
+            continue
+        done.append(measurement)
+        _show(console, measurement, page)
+        if json == "-":
+            _to_stdout(f"{to_json(measurement)}\n")
+    if not done:
+        return code
+    if json not in (None, "-"):
+        write_atomic(json, "".join(f"{to_json(measurement)}\n" for measurement in done))
+    if csv == "-":
+        _to_stdout(to_csv(done))
+    elif csv is not None:
+        write_atomic(csv, to_csv(done))
+    return code
+
+
+def _check(
+    files: list[str], method: str, rate: float | None, json: str | None, csv: str | None, report: str | None
+) -> list[tuple[str, Path | None]]:
+    """Find everything that would go wrong at the end before the long work starts; return each file with its page."""
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise UsageError(f"--rate {rate} was given.", "Pass frames per second, a number above 0.")
+    if json == csv == "-":
+        raise UsageError("Both --json and --csv ask for standard output.", "Send one of them to a file.")
+    if method != "auto":
+        from perfuse.methods import get_method
+
+        get_method(method)
+    pages = _pages(files, report)
+    targets = [path for path in (json, csv, *pages) if path is not None and path != "-"]
+    places = [os.path.realpath(path) for path in targets]
+    if len(set(places)) < len(places) or not {*map(os.path.realpath, files)}.isdisjoint(places):
+        raise UsageError("Two outputs, or an output and a recording, are the same file.", "Name different files.")
+    for path in targets:
+        check_writable(path)
+    if report is not None:
+        from perfuse.report.html import require_extra
+
+        require_extra()
+    return list(zip(files, pages, strict=True))
+
+
+def _pages(files: list[str], report: str | None) -> list[Path | None]:
+    if report is None:
+        return [None] * len(files)
+    if report == "-":
+        raise UsageError("--report - was given.", "Name a file or a folder; the page is not written to a terminal.")
+    if Path(report).is_dir():
+        return [Path(report) / f"{Path(file).name}.html" for file in files]
+    if len(files) > 1:
+        raise UsageError(
+            f"--report {report} was given for {len(files)} recordings.",
+            f"Name an existing folder to get one page per recording: mkdir -p {Path(report).stem}",
+        )
+    return [Path(report)]
+
+
+def _measure_one(file: str, method: str, rate: float | None, quiet: bool) -> Measurement:
+    from perfuse.pipeline import measure as measure_source
+
+    if quiet or not sys.stderr.isatty():
+        return measure_source(file, method=method, rate_hz=rate)
+    with _Progress(Path(file).name) as progress:
+        return measure_source(file, method=method, rate_hz=rate, progress=progress)
+
+
+class _Progress:
+    """A bar on stderr that appears only when the work takes long."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}")
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=8)
+        self._task = self._bar.add_task(escape(name), total=None, at="")
+        self._begun, self._shown = time.monotonic(), False
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done_s: float, total_s: float | None) -> None:
+        """Take the seconds of the recording that are done, and of how many."""
+        if not self._shown and time.monotonic() - self._begun > PATIENCE_S:
+            self._shown = True
+            self._bar.start()
+        if self._shown:
+            at = f"{done_s:.0f} s" if total_s is None else f"{done_s:.0f} of {total_s:.0f} s"
+            self._bar.update(self._task, total=total_s, completed=done_s, at=at)
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._bar.stop()
+
+
+def _show(console: Console, measurement: Measurement, page: Path | None) -> None:
+    from perfuse.cli.tables import show
+
+    show(console, measurement)
+    if page is not None:
+        console.print(f"  [dim]page[/dim] {escape(str(page))}", soft_wrap=True)
+
+
+def _to_stdout(text: str) -> None:
+    """Write UTF-8, whatever the terminal speaks."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

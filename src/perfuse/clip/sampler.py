@@ -1,0 +1,145 @@
+"""One face, frame by frame: skin colour of its regions, cells if a method wants them, and how it moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.core.frame import Box, Frame
+from perfuse.core.view import REGIONS, Crop, Trace, View
+from perfuse.face.regions import region_weights, skin_likelihood
+from perfuse.face.tracker import TrackedFace
+from perfuse.signal.motion import MotionState, motion_step
+from perfuse.video.sample import area_mean
+
+Floats = NDArray[np.float32]
+
+CELLS = 32
+"""Cells a side of the crop that region means are taken from: finer than any region's edge."""
+CROP_MARGIN = 1.5
+CROP_RISE = 0.12
+"""The crop is centred this share of the face box above its centre: the forehead lies above BlazeFace's box."""
+GATE_TIME_S = 1.0
+"""The skin gate follows slowly: it must forget the lighting, not the pulse."""
+CHEST_CELLS = 24
+LEAST_COVERAGE = 0.5
+"""A face with less of its crop inside the picture is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one frame says about one face."""
+
+    regions: Floats
+    """(R, 3) mean colour of :data:`REGIONS`, 0..255."""
+    motion: NDArray[np.float64]
+    """(2,) displacement of the face since it was found, x and y, in widths of its box."""
+    chest: NDArray[np.float64]
+    """(1,) vertical displacement of what lies below the face, in widths of its box; upwards is positive."""
+    cells: Floats | None
+    """(rows, cols, 3) or (size, size, 3) for methods that want them."""
+    weights: Floats | None
+    """(rows, cols) skin weights of ``cells``."""
+
+
+def face_crop(face: TrackedFace, margin: float) -> Box:
+    """Return the square around a face: ``margin`` times its larger side, raised to take in the forehead."""
+    side = max(face.box.width, face.box.height) * margin
+    cx, cy = face.box.centre
+    cy -= CROP_RISE * face.box.height
+    return Box(cx - side / 2, cy - side / 2, side, side)
+
+
+def chest_box(face: TrackedFace, height: int, width: int) -> Box | None:
+    """Return the part of the picture below a face where the chest would be, or None if too little is visible."""
+    top = face.box.y + 1.35 * face.box.height
+    left, right = face.box.centre[0] - face.box.width, face.box.centre[0] + face.box.width
+    bottom = min(top + face.box.height, float(height))
+    left, right = max(left, 0.0), min(right, float(width))
+    if bottom - top < 0.25 * face.box.height or right - left < face.box.width:
+        return None
+    return Box(left, top, right - left, bottom - top)
+
+
+@dataclass(slots=True)
+class FaceSampler:
+    """Turns tracked frames of one face into samples; remembers only the skin gate and the last patches.
+
+    Parameters
+    ----------
+    view : View
+        What the method eats besides the regions.
+    """
+
+    view: View
+    _gate: Floats | None = None
+    _gate_time: float = 0.0
+    _flow: MotionState = field(default_factory=MotionState)
+    _chest_flow: MotionState = field(default_factory=MotionState)
+    _chest: Box | None = None
+    _origin: NDArray[np.float64] | None = None
+    _residual: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    _chest_rise: float = 0.0
+
+    def sample(self, frame: Frame, face: TrackedFace) -> Sample | None:
+        """Measure one frame; None where the face reaches too far out of the picture."""
+        crop = face_crop(face, CROP_MARGIN)
+        cells, coverage = area_mean(frame, crop, CELLS, CELLS)
+        if float(coverage.mean()) < LEAST_COVERAGE:
+            return None
+        masks = region_weights(face, crop, CELLS, CELLS)
+        gate = self._skin(frame.time_s, cells, masks["skin"] * coverage)
+        regions = np.stack([_mean(cells, masks[name] * coverage, gate) for name in REGIONS])
+        motion = self._displacement(face, cells)
+        chest = self._breathing(frame, face)
+        picture, weights = self._cells(frame, face)
+        return Sample(regions, motion, chest, picture, weights)
+
+    def _skin(self, time_s: float, cells: Floats, prior: Floats) -> Floats:
+        now = skin_likelihood(cells, prior)
+        if self._gate is None:
+            self._gate = now
+        else:
+            keep = np.float32(np.exp(-(time_s - self._gate_time) / GATE_TIME_S))
+            self._gate = keep * self._gate + (1 - keep) * now
+        self._gate_time = time_s
+        return self._gate
+
+    def _displacement(self, face: TrackedFace, cells: Floats) -> NDArray[np.float64]:
+        centre = np.array(face.box.centre) / face.box.width
+        if self._origin is None:
+            self._origin = centre
+        self._flow, dx, dy = motion_step(self._flow, cells.mean(axis=2))
+        self._residual = self._residual + np.array([dx, dy]) * (CROP_MARGIN / CELLS)
+        return np.asarray(centre - self._origin + self._residual)
+
+    def _breathing(self, frame: Frame, face: TrackedFace) -> NDArray[np.float64]:
+        box = chest_box(face, frame.height, frame.width)
+        if self._chest is None or (box is not None and abs(box.y - self._chest.y) > 0.5 * face.box.height):
+            # a new place: start again there without a jump
+            self._chest, self._chest_flow = box, MotionState()
+        if self._chest is None:
+            return np.array([self._chest_rise])
+        patch, _ = area_mean(frame, self._chest, CHEST_CELLS, CHEST_CELLS, max_pixels=4)
+        self._chest_flow, _, dy = motion_step(self._chest_flow, patch.mean(axis=2))
+        self._chest_rise -= dy * self._chest.height / CHEST_CELLS / face.box.width
+        return np.array([self._chest_rise])
+
+    def _cells(self, frame: Frame, face: TrackedFace) -> tuple[Floats | None, Floats | None]:
+        if isinstance(self.view, Trace):
+            return None, None
+        rows, cols = (self.view.size,) * 2 if isinstance(self.view, Crop) else (self.view.rows, self.view.cols)
+        crop = face_crop(face, self.view.margin)
+        cells, coverage = area_mean(frame, crop, rows, cols)
+        weights = region_weights(face, crop, rows, cols)["skin"] * coverage
+        return cells, weights * skin_likelihood(cells, weights)
+
+
+def _mean(cells: Floats, mask: Floats, gate: Floats) -> Floats:
+    weight = mask * gate
+    total = float(weight.sum())
+    if total < 0.05 * float(mask.sum()) or total <= 0:  # nothing looks like skin: better all of the region than noise
+        weight, total = mask, float(mask.sum())
+    return np.asarray((cells * weight[:, :, None]).sum(axis=(0, 1)) / max(total, 1e-6), np.float32)

@@ -1,0 +1,161 @@
+"""Which cells of a face crop are skin: regions placed by the key points, then a gate on the face's own colour.
+
+Regions live in face coordinates: ``a`` runs from the middle of the eyes to the subject's left eye (1 at the eye),
+``b`` from the eyes to the mouth (1 at the mouth). The frame is affine, so roll, scale and the foreshortening of a
+turned head follow the points. On a frontal face one unit of ``a`` is about 32 mm and one of ``b`` about 72 mm
+(Farkas, "Anthropometry of the Head and Face", 1994: eyes 63 mm apart, cheekbones 137 mm, ears 145 mm).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.core.frame import Box
+from perfuse.face.track import TrackedFace
+
+SOFT = 0.25
+"""Width of a region's edge in units of its radius: wide enough that a tremor of the points changes no weight much."""
+EAR = 2.3
+"""Where the ears of a frontal face lie, in eyes (``a``)."""
+FRACTIONS = np.array([[0.31, 0.38], [0.69, 0.38], [0.5, 0.58], [0.5, 0.78], [0.06, 0.43], [0.94, 0.43]])
+"""Key points in fractions of a box from mid-forehead to chin, for detectors that give none."""
+
+Array = NDArray[np.float64]
+
+
+def region_weights(face: TrackedFace, crop: Box, rows: int, cols: int) -> dict[str, NDArray[np.float32]]:
+    """Return soft masks of the skin regions on the cells of a crop.
+
+    They vary continuously with the points. "skin" is the forehead, the cheeks and the bridge of the nose, without
+    eyes, brows, nostrils, mouth and what is below (it moves with every word, and may be a beard).
+
+    Parameters
+    ----------
+    face : TrackedFace
+        With points, or with a box alone, in pixels of the frame.
+    crop : Box
+        In pixels of the frame.
+    rows, cols : int
+        Cells of the crop.
+
+    Returns
+    -------
+    dict of str to ndarray, float32, (rows, cols)
+        0..1 for "skin", "forehead", "left_cheek", "right_cheek" (left and right are the subject's own).
+    """
+    points = _points(face)
+    a, b, cell_a, cell_b = _coordinates(points, crop, rows, cols)
+    to_face = _frame(points)
+    nose = float((to_face @ (points[2] - points[:2].mean(axis=0)))[0])
+    ears = to_face @ (points[4:] - points[:2].mean(axis=0)).T
+
+    def oval(ca: float, cb: float, ra: float, rb: float, soft: float = SOFT) -> Array:
+        """Soft ellipse; where cells are coarser than its edge, the edge is as wide as a cell."""
+        distance = np.sqrt(np.square((a - ca) / ra) + np.square((b - cb) / rb))
+        width = max(soft, cell_a / ra, cell_b / rb)
+        return _smooth((1 - distance) / width + 0.5)
+
+    # A turned head hides one side: half of the change shows in the ears' distance (they lie 90 mm behind the eyes,
+    # the cheeks 25 mm), hence the square root.
+    reach = [float(np.sqrt(np.clip(side * ear / EAR, 0.4, 1.8))) for side, ear in ((-1, ears[0, 0]), (1, ears[0, 1]))]
+    cheeks = []
+    for side, out in zip((-1, 1), reach):
+        inner, outer = 0.5 + 0.6 * max(side * nose, 0.0), 1.7 * out
+        shown = min(max((outer - inner) / 0.6, 0.0), 1.0)
+        radius = max((outer - inner) / 2, 0.1)
+        cheeks.append(shown * oval(side * (inner + outer) / 2, 0.47, radius, 0.26))
+    middle = (reach[1] - reach[0]) * 0.8
+    half = (reach[1] + reach[0]) / 2
+    brows = np.maximum(oval(-1.0 + middle / 2, -0.33, 0.85, 0.14), oval(1.0 + middle / 2, -0.33, 0.85, 0.14))
+    eyes = np.maximum(oval(-1.0, -0.02, 0.72, 0.19), oval(1.0, -0.02, 0.72, 0.19))
+    forehead = oval(middle / 2, -0.72, 1.4 * half, 0.24) * (1 - brows)
+    bridge = oval(nose * 0.4, 0.12, 0.36, 0.45)
+    whole = oval(middle / 2, -0.08, 1.8 * half, 0.98, 0.15) * _smooth((0.82 - b) / max(0.2, cell_b) + 0.5)
+    mouth = oval(nose * 0.5, 1.0, 1.0, 0.34)
+    nostrils = oval(nose * 0.9, 0.62, 0.55, 0.18)
+    skin = whole * (1 - brows) * (1 - eyes) * (1 - mouth) * (1 - nostrils * (1 - bridge))
+    named = {"skin": skin, "forehead": forehead, "left_cheek": cheeks[1], "right_cheek": cheeks[0]}
+    return {name: weight.astype(np.float32) for name, weight in named.items()}
+
+
+def skin_likelihood(colours: NDArray[np.floating], prior: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return how much each cell looks like the rest of this face, 0..1; multiply it with the prior.
+
+    The face is its own reference, so the skin's tone and the light's colour do not matter: the centre is the
+    weighted median of log(R/G), log(B/G), which shading leaves alone, and of the log of brightness, with wide bounds,
+    which takes away what is much darker (hair, glasses, nostrils) or brighter (glare) than the face.
+
+    Meant for colours averaged over a second or more: weights that follow the pulse would distort it.
+
+    Parameters
+    ----------
+    colours : ndarray, (rows, cols, 3)
+        Mean red, green, blue, 0..255.
+    prior : ndarray, (rows, cols)
+        Weight of each cell as skin, for instance "skin" of :func:`region_weights`.
+
+    Returns
+    -------
+    ndarray, float32, (rows, cols)
+        All 0 where the prior is 0 everywhere.
+    """
+    weight = np.asarray(prior, np.float64).ravel()
+    if not weight.sum() > 0:
+        return np.zeros(prior.shape, np.float32)
+    rgb = np.clip(np.asarray(colours, np.float64).reshape(-1, 3), 0, None)
+    # In the dark, and where the light lacks a colour, ratios are noise: the floor pulls them together.
+    level = _median(rgb.mean(axis=1), weight)
+    red, green, blue = np.log(rgb + 0.08 * level + 1).T
+    features = np.stack([red - green, blue - green, np.log(rgb.mean(axis=1) + 0.02 * level + 1)], axis=1)
+    distance = np.zeros(len(weight))
+    for values, (least, most) in zip(features.T, ((0.03, 0.10), (0.03, 0.10), (0.15, 0.30))):
+        centre = _median(values, weight)
+        spread = 1.4826 * _median(np.abs(values - centre), weight)
+        distance += np.square((values - centre) / (3 * float(np.clip(spread, least, most))))
+    # A clipped channel carries no pulse, whatever its colour.
+    unclipped = _smooth((253 - rgb.max(axis=1)) / 6)
+    return np.asarray(unclipped / (1 + np.square(distance)), np.float32).reshape(prior.shape)
+
+
+def _points(face: TrackedFace) -> Array:
+    """Return the six points, from fractions of the box where the detector gave none or impossible ones."""
+    box = face.box
+    guessed = FRACTIONS * (box.width, box.height) + (box.x, box.y)
+    if face.points is None:
+        return guessed
+    points = np.asarray(face.points, np.float64)
+    eyes, mouth = points[1] - points[0], points[3] - points[:2].mean(axis=0)
+    area = eyes[0] * mouth[1] - eyes[1] * mouth[0]
+    return points if area > 0.01 * box.width * box.height else guessed
+
+
+def _frame(points: Array) -> Array:
+    """Return the matrix from pixels (relative to the middle of the eyes) to (a, b)."""
+    half = (points[1] - points[0]) / 2
+    down = points[3] - points[:2].mean(axis=0)
+    return np.linalg.inv(np.stack([half, down], axis=1))
+
+
+def _coordinates(points: Array, crop: Box, rows: int, cols: int) -> tuple[Array, Array, float, float]:
+    """Return face coordinates of the cells' centres, (rows, cols) each, and the size of a cell along a and b."""
+    to_face, origin = _frame(points), points[:2].mean(axis=0)
+    width, height = crop.width / cols, crop.height / rows
+    x = crop.x + (np.arange(cols) + 0.5) * width - origin[0]
+    y = crop.y + (np.arange(rows)[:, None] + 0.5) * height - origin[1]
+    a, b = (to_face[k, 0] * x + to_face[k, 1] * y for k in (0, 1))
+    cell_a, cell_b = np.abs(to_face) @ (width, height)
+    return a, b, float(cell_a), float(cell_b)
+
+
+def _smooth(x: Array) -> Array:
+    """Rise smoothly from 0 at 0 to 1 at 1."""
+    x = np.clip(x, 0, 1)
+    return np.asarray(x * x * (3 - 2 * x))
+
+
+def _median(values: Array, weight: Array) -> float:
+    """Weighted median, interpolated so that it is continuous in values and weights."""
+    order = np.argsort(values, kind="stable")
+    held = np.cumsum(weight[order]) - weight[order] / 2
+    return float(np.interp(weight.sum() / 2, held, values[order]))

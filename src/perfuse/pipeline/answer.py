@@ -1,0 +1,106 @@
+"""From the record of one face to its vitals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.core.results import NO_FACE, Face, Vital
+from perfuse.core.signals import Waveform
+from perfuse.pipeline.stream import Record
+from perfuse.signal.beats import Beats, find_beats
+from perfuse.vitals.heart_rate import RANGE_HZ, heart_rate
+from perfuse.vitals.hrv import HRV_UNITS, hrv
+from perfuse.vitals.respiration import respiration
+
+LOW_RATE_HZ = 8.0
+"""Below this many frames a second the upper heart rates cannot be seen."""
+NYQUIST_SHARE = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the vitals must know about the recording."""
+
+    start_s: float
+    duration_s: float
+    frame_rate_hz: float
+    kind: str
+
+    def warnings(self, faces: Sequence[Face]) -> list[str]:
+        """Return what the user should know about the recording."""
+        notes = []
+        if self.kind == "video" and not faces:
+            notes.append(NO_FACE)
+        if 0 < self.frame_rate_hz < LOW_RATE_HZ:
+            top = 60 * NYQUIST_SHARE * self.frame_rate_hz
+            notes.append(f"only {self.frame_rate_hz:.1f} frames a second: rates above {top:.0f}/min cannot be seen")
+        return notes
+
+
+def no_face(context: Context) -> Face:
+    """Return a face without any value: nothing was found in the picture."""
+    if context.kind == "trace":
+        reason = "too short: no complete sample"
+    else:
+        reason = NO_FACE
+    return Face(0, Vital.none("/min", reason), Vital.none("/min", reason), _no_hrv(reason))
+
+
+def measure_face(number: int, record: Record, context: Context) -> Face:
+    """Measure every vital of one face (or trace).
+
+    Parameters
+    ----------
+    number : int
+        Identity of the face.
+    record : Record
+        Its signals on the grid.
+    context : Context
+        Clock and frame rate of the recording.
+    """
+    pulse = record.waves[0]
+    grid_start_s = context.start_s
+    top = min(RANGE_HZ[1], max(NYQUIST_SHARE * context.frame_rate_hz, RANGE_HZ[0] + 0.1))
+    lost = "the face was not visible long enough" if context.kind == "video" else "the trace has too many gaps"
+    motion = record.motion.T if np.any(record.motion) else None
+    rate = heart_rate(pulse, start_s=grid_start_s, motion=motion, max_hz=top, lost=lost)
+    if rate.vital.value is None:
+        reason = rate.vital.reason or ""
+        beats = Beats.exact(np.zeros(0))
+        variability = _no_hrv(reason)
+    else:
+        beats = find_beats(pulse.samples, pulse.rate_hz, pulse.valid, rate.peak_hz)
+        variability = hrv(beats, duration_s=context.duration_s, rate_quality=rate.vital.quality)
+    baseline = _brightness(record)
+    moved = [record.motion[:, 1], record.chest[:, 0]]
+    motions = [Waveform(record.start, record.rate_hz, m, record.valid) for m in moved if np.any(m)]
+    breathing = respiration(pulse, beats, baseline=baseline, motions=motions, start_s=grid_start_s)
+    offset = grid_start_s + pulse.start / pulse.rate_hz
+    return Face(
+        number,
+        rate.vital,
+        breathing.vital,
+        variability,
+        rate.series,
+        breathing.series,
+        pulse,
+        breathing.waveform,
+        tuple(float(t) for t in offset + beats.times_s),
+    )
+
+
+def _brightness(record: Record) -> Waveform:
+    """Relative brightness of the skin, sign turned: it rises with blood volume, as the pulse does."""
+    green: NDArray[np.float64] = record.regions[:, 0, 1]
+    level = float(np.median(green[record.valid])) if record.valid.any() else 0.0
+    if level <= 0:
+        level = 1.0
+    return Waveform(record.start, record.rate_hz, np.where(record.valid, 1.0 - green / level, 0.0), record.valid)
+
+
+def _no_hrv(reason: str) -> dict[str, Vital]:
+    return {name: Vital.none(unit, reason) for name, unit in HRV_UNITS.items()}

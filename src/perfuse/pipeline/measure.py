@@ -1,0 +1,109 @@
+"""The file door: a whole recording in, one measurement out. It is a session that is fed to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.core.errors import UsageError
+from perfuse.core.method import Method
+from perfuse.core.results import Measurement
+from perfuse.face import Detector
+from perfuse.pipeline.session import Session
+from perfuse.video import FrameStream, SourceInfo, TraceData, TraceStream, from_arrays, open_source
+
+Progress = Callable[[float, float | None], None]
+Source = str | PathLike[str] | NDArray[Any]
+
+
+def describe(info: SourceInfo) -> dict[str, str | int | float]:
+    """Return what a source says about itself as plain data: only what is known, never a path of this machine."""
+    hidden = ("frames", "duration_s", "nominal_rate_hz")
+    return {key: value for key, value in asdict(info).items() if value is not None and key not in hidden}
+
+
+def measure(
+    source: Source,
+    *,
+    method: str | Method = "auto",
+    detector: Detector | None = None,
+    times_s: NDArray[np.floating] | None = None,
+    rate_hz: float | None = None,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measure pulse, breathing and heart-rate variability of a recording.
+
+    Parameters
+    ----------
+    source : str, path or ndarray
+        A video file, a CSV of time, R, G, B, frames (T, H, W, 3), or a trace (T, 3).
+    method : str or Method
+        See :class:`Session`.
+    detector : Detector, optional
+        Finds faces; BlazeFace by default.
+    times_s : ndarray, (T,), optional
+        Capture times of an array.
+    rate_hz : float, optional
+        Frame rate, only for material that carries no timestamps.
+    progress : callable, optional
+        Called with the seconds done and the seconds in all (None if unknown).
+
+    Returns
+    -------
+    Measurement
+        The same bytes for the same recording, whatever ran before. A recording without an answer has vitals whose
+        value is None beside a reason.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be read.
+    UsageError
+        If an option does not fit.
+    """
+    if isinstance(source, np.ndarray) and source.ndim == 2:
+        return _measure_trace(_trace(source, times_s, rate_hz), method, progress)
+    stream: FrameStream | TraceStream
+    if isinstance(source, np.ndarray):
+        stream = from_arrays(source, times_s=times_s, rate_hz=rate_hz)
+    else:
+        stream = open_source(source, rate_hz=rate_hz)
+    with stream:
+        if isinstance(stream, TraceStream):
+            return _measure_trace(stream.data, method, progress)
+        session = Session(method, detector=detector, history_s=None, source=describe(stream.info))
+        first = None
+        for frame in stream:
+            first = frame.time_s if first is None else first
+            session.push(frame)
+            if progress is not None:
+                progress(frame.time_s - first, stream.info.duration_s)
+        session.warnings += stream.warnings
+        return session.finish()
+
+
+def _measure_trace(data: TraceData, method: str | Method, progress: Progress | None) -> Measurement:
+    session = Session(method, history_s=None, source=describe(data.info))
+    session.warnings += data.warnings
+    total = float(data.time_s[-1] - data.time_s[0]) if len(data.time_s) else 0.0
+    for time_s, colour in zip(data.time_s, data.rgb):
+        session.push_trace(float(time_s), colour)
+    if progress is not None:
+        progress(total, total)
+    return session.finish()
+
+
+def _trace(rgb: NDArray[Any], times_s: NDArray[np.floating] | None, rate_hz: float | None) -> TraceData:
+    if rgb.shape[1] != 3:
+        raise UsageError(f"A trace of shape {rgb.shape} was given.", "Pass (T, 3): red, green, blue.")
+    if times_s is None and rate_hz is None:
+        raise UsageError("A trace without times was given.", "Pass times_s (seconds, one a row) or rate_hz.")
+    times = np.arange(len(rgb)) / rate_hz if times_s is None and rate_hz else np.asarray(times_s, np.float64)
+    if times.shape != (len(rgb),):
+        raise UsageError(f"{times.size} times were given for {len(rgb)} colours.", "Pass one time a row.")
+    return TraceData(times, np.asarray(rgb, np.float64), SourceInfo(name="array", kind="trace"), [])

@@ -1,0 +1,230 @@
+"""The stream door: push frames or traces with their timestamps, read the vitals at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from perfuse.clip.sampler import FaceSampler, Sample
+from perfuse.core.errors import UsageError
+from perfuse.core.frame import Frame
+from perfuse.core.method import Method
+from perfuse.core.results import FaceEvent, Measurement
+from perfuse.core.view import REGIONS, Trace
+from perfuse.face import BlazeFace, Detector, TrackedFace, Tracker
+from perfuse.methods import get_method
+from perfuse.pipeline.answer import Context, measure_face, no_face
+from perfuse.pipeline.stream import FaceStream
+
+MAX_FACES = 5
+DEFAULT_VIDEO, DEFAULT_CONTACT = "pos", "contact"
+LOOK_S = 2.0
+"""How much of a trace is looked at before ``auto`` decides whether it shows a face or a finger on the lens."""
+
+
+class Session:
+    """Measure a stream in constant memory.
+
+    Parameters
+    ----------
+    method : str or Method
+        A registered name, ``"auto"`` (``pos`` for video and face traces, ``contact`` for a finger on the lens), or
+        any object that satisfies :class:`perfuse.core.method.Method`.
+    detector : Detector, optional
+        Finds faces; BlazeFace by default. See :func:`perfuse.face.adapt_detector` for a plain function.
+    history_s : float or None
+        How far back the vitals look; None remembers everything (about 1 MB a minute and face).
+    source : dict, optional
+        What to say about the source in the measurement.
+
+    Examples
+    --------
+    >>> session = Session(history_s=60)                                     # doctest: +SKIP
+    >>> for time_s, rgb in camera:                                          # doctest: +SKIP
+    ...     session.push(rgb, time_s)
+    ...     print(session.measure().heart_rate)
+    """
+
+    def __init__(
+        self,
+        method: str | Method = "auto",
+        *,
+        detector: Detector | None = None,
+        history_s: float | None = 300.0,
+        source: dict[str, str | int | float] | None = None,
+    ) -> None:
+        if history_s is not None and not history_s >= 15:
+            raise UsageError(f"history_s={history_s!r} was given.", "Pass at least 15 seconds, or None for everything.")
+        self.warnings: list[str] = []
+        self._choice = method
+        self._method = get_method(method) if isinstance(method, str) and method != "auto" else None
+        if not isinstance(method, str):
+            self._method = method
+        self._detector = detector
+        self._tracker: Tracker | None = None
+        self._history_s = history_s
+        self._source = dict(source or {})
+        self._kind: str | None = None
+        self._start_s: float | None = None
+        self._last_s = 0.0
+        self._count = 0
+        self._streams: dict[int, FaceStream] = {}
+        self._samplers: dict[int, FaceSampler] = {}
+        self._waiting: list[tuple[float, NDArray[np.float64]]] = []
+        self._finished = False
+
+    def push(self, frame: Frame | NDArray[np.generic], time_s: float | None = None) -> None:
+        """Take the next picture.
+
+        Parameters
+        ----------
+        frame : Frame or ndarray
+            A timed frame, or (H, W, 3) red, green, blue: uint8, uint16 or float 0..1.
+        time_s : float
+            Capture time in seconds, later than the one before; not needed with a Frame.
+
+        Raises
+        ------
+        UsageError
+            If the time is missing, not finite or not later than the one before; nothing is changed then.
+        """
+        if not isinstance(frame, Frame):
+            if time_s is None:
+                raise UsageError("A picture without a time was pushed.", "Pass its capture time: push(picture, time_s).")
+            frame = Frame.from_rgb(frame, time_s)
+        self._advance(frame.time_s, "video")
+        if self._tracker is None:
+            self._tracker = Tracker(self._detector or BlazeFace(), max_faces=MAX_FACES)
+        for tracked in self._tracker.push(frame):
+            self._sample(tracked.frame, tracked.faces)
+
+    def push_trace(self, time_s: float, rgb: ArrayLike) -> None:
+        """Take the next mean colour of a skin area (a trace instead of pictures).
+
+        Parameters
+        ----------
+        time_s : float
+            Seconds, later than the one before.
+        rgb : array_like, (3,)
+            Mean red, green, blue in any unit; zero stays zero.
+
+        Raises
+        ------
+        UsageError
+            On a bad time or colour; nothing is changed then.
+        """
+        colour = np.asarray(rgb, np.float64)
+        if colour.shape != (3,) or not np.isfinite(colour).all():
+            raise UsageError(f"The colour {rgb!r} was pushed.", "Pass three finite numbers: red, green, blue.")
+        self._advance(time_s, "trace")
+        self._waiting.append((float(time_s), colour))
+        if self._method is not None or time_s - (self._start_s or 0.0) >= LOOK_S:
+            self._pass_on()
+
+    def measure(self) -> Measurement:
+        """Return everything known up to now; the session goes on."""
+        return self._answer()
+
+    def finish(self) -> Measurement:
+        """Say that the recording is over and return the final measurement; nothing can be pushed afterwards."""
+        if not self._finished:
+            self._finished = True
+            if self._tracker is not None:
+                for tracked in self._tracker.finish():
+                    self._sample(tracked.frame, tracked.faces)
+            self._pass_on()
+            for stream in self._streams.values():
+                stream.finish()
+        return self._answer()
+
+    def _advance(self, time_s: float, kind: str) -> None:
+        if self._finished:
+            raise UsageError("The session is finished.", "Make a new Session for the next recording.")
+        if self._kind not in (None, kind):
+            raise UsageError(f"A {kind} sample was pushed into a {self._kind} session.", "Use one session for each.")
+        if not np.isfinite(time_s) or (self._start_s is not None and time_s <= self._last_s):
+            raise UsageError(
+                f"The time {time_s!r} s was pushed after {self._last_s!r} s.", "Times must be finite and rise."
+            )
+        self._kind = kind
+        if self._start_s is None:
+            self._start_s = float(time_s)
+        self._last_s = float(time_s)
+        self._count += 1
+
+    def _sample(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+        method = self._chosen()
+        seen = {face.id: face for face in faces}
+        for new in seen.keys() - self._streams.keys():
+            self._streams[new] = FaceStream(method, self._start_s or 0.0, len(REGIONS), self._history_s)
+            self._samplers[new] = FaceSampler(method.view)
+        for number, stream in self._streams.items():
+            face = seen.get(number)
+            stream.push(frame.time_s, None if face is None else self._samplers[number].sample(frame, face))
+
+    def _pass_on(self) -> None:
+        """Give the traces that waited for the choice of method to the stream."""
+        if not self._waiting:
+            return
+        method = self._chosen()
+        if not isinstance(method.view, Trace):
+            raise UsageError(
+                f"Method {method.card.name!r} needs pictures; a colour trace was given.",
+                "Choose a method that eats traces, for example pos or contact.",
+            )
+        if not self._streams:
+            self._streams[0] = FaceStream(method, self._start_s or 0.0, 1, self._history_s)
+        nothing = np.zeros(2), np.zeros(1)
+        for time_s, colour in self._waiting:
+            self._streams[0].push(time_s, Sample(colour[None].astype(np.float32), *nothing, None, None))
+        self._waiting.clear()
+
+    def _chosen(self) -> Method:
+        if self._method is None:
+            name = DEFAULT_VIDEO
+            if self._kind == "trace" and not looks_like_a_face(np.array([c for _, c in self._waiting])):
+                name = DEFAULT_CONTACT
+            self._method = get_method(name)
+        return self._method
+
+    def _answer(self) -> Measurement:
+        start = self._start_s or 0.0
+        duration = self._last_s - start if self._count else 0.0
+        rate = (self._count - 1) / duration if duration > 0 else 0.0
+        context = Context(start, duration, rate, self._kind or "video")
+        faces = []
+        for number, stream in sorted(self._streams.items()):
+            record = stream.record()
+            if record is not None:
+                face = measure_face(number, record, context)
+                faces.append(replace(face, events=self._events(number)))
+        source = {**self._source, "frames": self._count}
+        if rate:
+            source["rate_hz"] = round(rate, 6)
+        source.setdefault("kind", self._kind or "video")
+        name = self._method.card.name if self._method else str(self._choice)
+        answer = faces or [no_face(context)]
+        return Measurement(source, name, duration, start, tuple(answer), (*self.warnings, *context.warnings(faces)))
+
+    def _events(self, number: int) -> tuple[FaceEvent, ...]:
+        if self._tracker is None:
+            return ()
+        return tuple(event for face, event in self._tracker.events if face == number)
+
+
+def looks_like_a_face(colours: NDArray[np.float64]) -> bool:
+    """Tell a face in the picture from a finger on the lens by colour.
+
+    Skin seen in reflected light has a green of at least 40 % of its red and not more green than red plus a tint of
+    the light; light that went through a finger has lost its green and blue, or was balanced to some other colour.
+
+    Parameters
+    ----------
+    colours : ndarray, (N, 3)
+        Mean colours.
+    """
+    red, green, blue = np.median(colours, axis=0) if len(colours) else (1.0, 1.0, 1.0)
+    return bool(red > 0 and 0.4 <= green / red <= 1.15 and blue / red >= 0.12)

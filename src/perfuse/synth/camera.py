@@ -1,0 +1,134 @@
+"""Camera: when frames are taken, how sprites are sampled onto pixels, and what a sensor makes of the light."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.synth.fields import F32, F64
+from perfuse.synth.scene import Sprite
+from perfuse.synth.skin import linear_to_srgb
+
+FRACTION = 32
+"""Steps per grey level in which encoded light and noise are added before rounding to 8 bits."""
+
+CURVE = 1 << 15
+"""Entries of the transfer curve's table, from black to :data:`WHITE`."""
+
+WHITE = 1.25
+"""Linear light at the end of the table; everything above 1 is white."""
+
+NOISE_RGB = (1.1, 1.0, 1.4)
+"""Noise of red, green and blue relative to green, after a phone's processing."""
+
+
+def frame_times(rng: np.random.Generator, duration_s: float, rate_hz: float, jitter_s: float, drop: float) -> F64:
+    """Capture times in s: every ``1 / rate_hz`` from 0, shifted by jitter, with a share of the frames missing.
+
+    Jitter is normal with standard deviation ``jitter_s`` and clipped to 0.45 of a period, so that order is kept.
+    Frames are lost in bursts of 1 to 4; the first and the last are kept.
+    """
+    count = max(2, int(np.floor(duration_s * rate_hz + 1e-9)))
+    limit = 0.45 / rate_hz
+    time = np.arange(count) / rate_hz + np.clip(jitter_s * rng.standard_normal(count), -limit, limit)
+    time -= time[0]
+    keep = np.ones(count, bool)
+    starts = np.flatnonzero(rng.random(count) < drop / 2.0)
+    for start, length in zip(starts, rng.choice([1, 2, 3, 4], len(starts), p=[0.4, 0.3, 0.2, 0.1]), strict=True):
+        keep[start : start + length] = False
+    keep[[0, -1]] = True
+    return np.asarray(time[keep])
+
+
+@lru_cache(maxsize=1)
+def _encoded() -> NDArray[np.int16]:
+    """Table of the sRGB curve in 1/32 grey levels."""
+    return np.asarray(np.rint(linear_to_srgb(np.arange(CURVE) * WHITE / CURVE) * 255 * FRACTION), np.int16)
+
+
+def noise_tile(rng: np.random.Generator, height: int, width: int, sd: float) -> NDArray[np.int16]:
+    """Sensor noise after a phone's denoiser, (height, width, 3) in 1/32 grey levels, ``sd`` grey levels in green.
+
+    Neighbouring pixels are correlated, as measured on a phone: averaging 8 x 8 pixels lowers the noise about 3 times
+    and not 8 times. Half of it is shared by the channels (luma), half is their own and smoother (chroma).
+    """
+    down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
+    squared = (down**2 + across**2).astype(np.float32)
+    fine, coarse, chroma = (np.exp(-2.0 * (np.pi * s) ** 2 * squared) for s in (0.5, 2.0, 1.2))
+
+    def field(gain: F32) -> F32:
+        image = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((height, width), np.float32)) * gain, (height, width))
+        return np.asarray(image / image.std(), np.float32)
+
+    luma = field(0.7 * fine + 0.3 * coarse * 4.0)
+    planes = [scale * sd * np.sqrt(0.5) * (luma + field(chroma)) for scale in NOISE_RGB]
+    return np.asarray(np.rint(np.stack(planes, axis=-1) * FRACTION), np.int16)
+
+
+def noise_window(tile: NDArray[np.int16], rng: np.random.Generator, height: int, width: int) -> NDArray[np.int16]:
+    """Cut a random, randomly mirrored window out of a larger tile: fresh noise for one frame at no cost."""
+    top = int(rng.integers(tile.shape[0] - height + 1))
+    left = int(rng.integers(tile.shape[1] - width + 1))
+    window = tile[top : top + height, left : left + width]
+    flip = int(rng.integers(4))
+    return window[:: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
+
+
+def expose(light: F32, noise: NDArray[np.int16] | None) -> NDArray[np.uint8]:
+    """Turn linear light (H, W, 3) into 8-bit sRGB: curve, noise, then rounding, as a camera does."""
+    index = np.clip(light * np.float32(CURVE / WHITE), 0, CURVE - 1).astype(np.uint16)
+    level = _encoded().take(index)
+    if noise is not None:
+        level = level + noise
+    level = (level + FRACTION // 2) >> 5
+    return np.clip(level, 0, 255).astype(np.uint8)
+
+
+def draw_sprite(
+    frame: F32, sprite: Sprite, picture: F32, shift: tuple[float, float], turn: tuple[float, float, float], unit: float
+) -> None:
+    """Lay a picture over ``frame`` (in place), moved and turned, sampled bilinearly from its finer grid.
+
+    Parameters
+    ----------
+    frame : ndarray, float32, (H, W, 3)
+        Linear light.
+    sprite : Sprite
+        Where the picture lies at rest.
+    picture : ndarray, float32, (h * w, 4)
+        Premultiplied R, G, B and coverage.
+    shift : tuple of float
+        To the right and down, in texture pixels.
+    turn : tuple of float
+        Rotation about x, y and z in radians, about the joint of head and neck.
+    unit : float
+        Texture pixels per head unit.
+    """
+    height, width = sprite.shape
+    u, v = sprite.u - np.float32(shift[0]), sprite.v - np.float32(shift[1])
+    if any(turn):
+        x, y, z = (np.float32(angle) for angle in turn)
+        joint_u, joint_v = np.float32(sprite.pivot[0]), np.float32(sprite.pivot[1])
+        across, down = u - joint_u, v - joint_v
+        deep = sprite.z * np.float32(unit)
+        u, v = u - (y * deep - z * down), v - (z * across - x * deep)
+    np.clip(u, 0.0, width - 1.001, out=u)
+    np.clip(v, 0.0, height - 1.001, out=v)
+    left, top = u.astype(np.int32), v.astype(np.int32)
+    u -= left
+    v -= top
+    at = top * width + left
+    u, v = u[:, None], v[:, None]
+    upper = picture.take(at, axis=0)
+    upper += u * (picture.take(at + 1, axis=0) - upper)
+    at += width
+    lower = picture.take(at, axis=0)
+    lower += u * (picture.take(at + 1, axis=0) - lower)
+    lower -= upper
+    upper += v * lower
+    part = frame[sprite.rows, sprite.cols]
+    upper = upper.reshape(*part.shape[:2], 4)
+    part *= 1.0 - upper[..., 3:]
+    part += upper[..., :3]

@@ -1,0 +1,311 @@
+"""Paint: albedo, coverage, surface direction and pulsatility of everything that moves with the head.
+
+Layers are laid from back to front, each through a soft mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfuse.synth.fields import F32, F64, bump, smoothstep
+from perfuse.synth.look import Look
+from perfuse.synth.shape import EDGE, Canvas, chin_y, dome, half_width, mouth_y, normals, nose_y, relief
+from perfuse.synth.skin import BLOOD_TINT, Skin, stained
+
+
+@dataclass(slots=True)
+class Coat:
+    """What has been painted so far, per pixel.
+
+    Attributes
+    ----------
+    albedo : ndarray, float32, (H, W, 3)
+        Diffuse reflectance.
+    alpha : ndarray, float32, (H, W)
+        Coverage, 0..1.
+    normal : ndarray, float32, (H, W, 3)
+        Where the surface faces.
+    pulse : ndarray, float32, (H, W)
+        Pulsatility relative to the mean over the face; 0 where no blood shows.
+    sheen : ndarray, float32, (H, W)
+        Strength of specular light relative to plain skin.
+    loose : ndarray, float32, (H, W)
+        1 where the surface is not that of the relief (hair, ears): its shadows do not fall there.
+    """
+
+    albedo: F32
+    alpha: F32
+    normal: F32
+    pulse: F32
+    sheen: F32
+    loose: F32
+
+    def over(
+        self,
+        mask: F32,
+        albedo: F32 | F64 | None = None,
+        *,
+        normal: F32 | None = None,
+        pulse: F32 | float | None = None,
+        sheen: F32 | float | None = None,
+        solid: bool = False,
+        loose: float = 0.0,
+    ) -> None:
+        """Lay a layer through ``mask``; what is None shows through. ``solid`` layers also cover the background."""
+        wide = mask[..., None]
+        if albedo is not None:
+            self.albedo += wide * (np.asarray(albedo, np.float32) - self.albedo)
+        if normal is not None:
+            self.normal += wide * (normal - self.normal)
+        if pulse is not None:
+            self.pulse += mask * (pulse - self.pulse)
+        if sheen is not None:
+            self.sheen += mask * (sheen - self.sheen)
+        if solid:
+            self.alpha += mask * (1.0 - self.alpha)
+            self.loose += mask * (loose - self.loose)
+
+
+def bare(shape: tuple[int, int]) -> Coat:
+    """Return a coat with nothing painted yet."""
+    facing = np.zeros((*shape, 3), np.float32) + np.array([0, 0, 1], np.float32)
+    flat = (np.zeros(shape, np.float32) for _ in range(4))
+    alpha, pulse, sheen, loose = flat
+    return Coat(np.zeros((*shape, 3), np.float32), alpha, facing, pulse, sheen, loose)
+
+
+def paint_head(look: Look, skin: Skin, canvas: Canvas, *, eyes_open: bool = True) -> Coat:
+    """Paint a whole head, with the lids up or down."""
+    coat = bare(canvas.shape)
+    _back_hair(coat, look, canvas)
+    _ears(coat, look, skin, canvas)
+    _face(coat, look, skin, canvas)
+    _beard(coat, look, canvas)
+    _lips(coat, look, skin, canvas)
+    for side in (-1.0, 1.0):
+        (_eye if eyes_open else _lid)(coat, look, skin, canvas, side)
+        _brow(coat, look, canvas, side)
+    _front_hair(coat, look, canvas)
+    return coat
+
+
+def pulse_map(look: Look, canvas: Canvas) -> F32:
+    """Pulsatility over the face: forehead strongest, then cheeks; nose, chin and lids weaker."""
+    x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
+    mouth, chin = mouth_y(look), chin_y(look)
+    level = 0.9 + 0.45 * bump(x, y, (0.0, -0.62), (0.62, 0.27)) + 0.28 * bump(side, y, (0.55, 0.34), (0.26, 0.2))
+    level -= 0.3 * bump(x, y, (0.0, 0.3), (0.14, 0.3)) + 0.25 * bump(x, y, (0.0, chin - 0.1), (0.3, 0.2))
+    level -= 0.4 * bump(side, y, (look.eye_gap, 0.0), (0.2, 0.1)) + 0.3 * bump(x, y, (0.0, mouth - 0.15), (0.25, 0.06))
+    return np.asarray(level * np.exp(canvas.vessels), np.float32)
+
+
+def _face(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
+    x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
+    mouth, base = mouth_y(look), nose_y(look)
+    red = 0.30 * bump(side, y, (0.56, 0.36), (0.24, 0.20)) + 0.22 * bump(x, y, (0.0, base - 0.1), (0.18, 0.12))
+    red += 0.10 * bump(side, y, (look.eye_gap, 0.16), (0.2, 0.07)) + 0.10 + 0.05 * canvas.blotch
+    red += 0.12 * bump(x, y, (0.0, chin_y(look) - 0.15), (0.25, 0.15))
+    grain = np.exp(-0.035 * canvas.blotch - 0.022 * canvas.fine)
+    albedo = stained(skin.albedo.astype(np.float32) * grain[..., None], skin.redness * np.maximum(red, 0.0))
+    under = 0.16 * bump(side, y, (look.eye_gap - 0.03, 0.15), (0.17, 0.04))
+    under += 0.18 * bump(side, y, (look.eye_gap, -0.04), (0.24, 0.10))
+    crease = 0.28 * np.exp(-(((y - mouth - 0.21 + 0.15 * x * x) / 0.03) ** 2)) * smoothstep(0.26, 0.05, side)
+    albedo *= np.exp(-(under + crease)[..., None] * np.array([0.7, 1.0, 1.0], np.float32))
+    sheen = 1.0 + 0.8 * bump(x, y, (0.0, -0.6), (0.5, 0.3)) + 1.0 * bump(x, y, (0.0, 0.3), (0.12, 0.3))
+    width = half_width(look, y)
+    mask = smoothstep(EDGE, -EDGE, (side - width) * np.clip(width, 0.25, 1.0)) * smoothstep(0.0, 0.1, width)
+    shape = normals(relief(look, x, y), canvas.unit)
+    coat.over(mask, albedo, normal=shape, pulse=pulse_map(look, canvas), sheen=sheen, solid=True)
+    holes = bump(side, y, (0.085 * look.nose, base + 0.005), (0.042, 0.017))
+    coat.over(0.85 * holes, coat.albedo * np.array([0.22, 0.13, 0.12], np.float32), pulse=0.0, sheen=0.1)
+
+
+def _ears(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
+    x, y = np.abs(canvas.x), canvas.y
+    u, v = (x - 1.0 - 0.10 * (0.2 - y)) / 0.15, (y - 0.17) / (0.33 - 0.05 * (y > 0.17))
+    radius = np.sqrt(u * u + v * v)
+    bowl = bump(u, v, (0.15, -0.05), (0.38, 0.5))
+    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32), (*x.shape, 3)), skin.redness * (0.45 + 0.5 * bowl))
+    albedo *= (1.0 - 0.5 * bowl)[..., None]
+    normal = dome(canvas.x, y, (0.0, 0.1), (1.35, 0.75))
+    coat.over(smoothstep(1.04, 0.94, radius), albedo, normal=normal, pulse=1.1, sheen=0.7, solid=True, loose=1.0)
+
+
+def _lips(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
+    width, line = 0.34 * look.mouth, mouth_y(look)
+    u = canvas.x / width
+    inside = np.clip(1.0 - u * u, 0.0, 1.0)
+    middle = line - (0.015 + 0.055 * look.smile) * u * u + 0.016 * np.exp(-((u / 0.25) ** 2))
+    top = middle - look.mouth * (0.088 * inside**0.85 - 0.022 * np.exp(-((u / 0.13) ** 2)))
+    bottom = middle + look.mouth * 0.128 * inside**0.7
+    y, soft = canvas.y, 0.016
+    mask = smoothstep(-soft, soft, y - top) * smoothstep(soft, -soft, y - bottom) * smoothstep(1.0, 0.93, np.abs(u))
+    red = 0.25 + look.lips * (0.75 + 0.25 * (y < middle)) * skin.redness**0.5
+    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32) * 0.92, (*y.shape, 3)), red)
+    albedo *= (1.0 - 0.22 * smoothstep(soft, -soft, y - middle))[..., None]
+    coat.over(0.92 * mask, albedo, pulse=1.2, sheen=1.3)
+    seam = np.exp(-(((y - middle) / (0.011 + 0.008 * inside)) ** 2)) * smoothstep(1.08, 0.9, np.abs(u))
+    coat.over(0.85 * seam, coat.albedo * np.array([0.32, 0.18, 0.18], np.float32), pulse=0.1, sheen=0.2)
+
+
+def _eye_frame(look: Look, canvas: Canvas, side: float) -> tuple[F32, F32, F32, F32]:
+    """Coordinates of one eye: u from nose (-1) to temple (1), y, and the lines of upper and lower lid."""
+    u = (side * canvas.x - look.eye_gap) / (0.205 * look.eyes)
+    y = canvas.y + look.tilt * 0.5 * u * 0.2
+    open_ = np.clip(1.0 - u * u, 0.0, 1.0)
+    upper = -look.eyes * 0.086 * open_**0.62 * (1.0 - 0.12 * u)
+    lower = look.eyes * 0.066 * open_**0.75 * (1.0 + 0.15 * u)
+    return np.asarray(u, np.float32), np.asarray(y, np.float32), upper, lower
+
+
+def _eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> None:
+    u, y, upper, lower = _eye_frame(look, canvas, side)
+    soft = 0.010
+    mask = smoothstep(-soft, soft, y - upper) * smoothstep(soft, -soft, y - lower) * (np.abs(u) < 1.02)
+    white = 0.12 + 0.40 * float(skin.albedo.mean()) ** 0.5
+    ball = np.array([1.0, 0.95, 0.91], np.float32) * white * (1.0 - 0.35 * np.abs(u) ** 2.5)[..., None]
+    coat.over(mask, ball, normal=dome(canvas.x, canvas.y, (side * look.eye_gap, 0.0), (0.3, 0.3)), pulse=0.0, sheen=2.0)
+    gaze = 0.0
+    du, dy = canvas.x - side * look.eye_gap - gaze, y + 0.010
+    radius = np.sqrt(du * du + dy * dy) / (0.094 * look.eyes)
+    spokes = 1.0 + 0.12 * np.sin(11 * np.arctan2(dy, du))
+    glow = 0.55 + 0.75 * smoothstep(0.15, 0.75, radius) * smoothstep(-0.8, 0.9, dy / 0.09)
+    iris = look.iris.astype(np.float32) * (glow * spokes * (1.0 - 0.75 * smoothstep(0.78, 1.0, radius)))[..., None]
+    coat.over(mask * smoothstep(1.07, 0.95, radius), iris)
+    coat.over(mask * smoothstep(0.46, 0.36, radius), np.full(3, 0.006))
+    shade = smoothstep(0.055, 0.0, y - upper) * mask
+    coat.over(0.55 * shade, coat.albedo * 0.25)
+    glint = bump(du, dy, (-0.032, -0.036), (0.011, 0.011)) + 0.35 * bump(du, dy, (0.03, 0.03), (0.012, 0.01))
+    coat.over(np.minimum(mask * glint * 1.3, 1.0), np.full(3, 1.3))
+    rim = smoothstep(0.012, 0.0, np.abs(y - lower - 0.004)) * smoothstep(1.05, 0.9, np.abs(u))
+    coat.over(0.4 * rim, stained(np.broadcast_to(skin.albedo.astype(np.float32) * 0.8, coat.albedo.shape), 0.7 + 0 * u))
+    _lashes(coat, look, u, y - upper, 0.020)
+    crease = np.exp(-(((y - upper + 0.062 - 0.02 * u * u) / 0.013) ** 2)) * smoothstep(1.25, 0.7, np.abs(u))
+    coat.over(0.42 * crease, coat.albedo * np.array([0.5, 0.38, 0.36], np.float32))
+
+
+def _lashes(coat: Coat, look: Look, u: F32, away: F32, thick: float) -> None:
+    """Draw a dark line along a lid, heavier towards the temple."""
+    width = thick * (0.75 + 0.35 * u)
+    line = np.exp(-((away / width) ** 2)) * smoothstep(1.12, 0.92, np.abs(u))
+    coat.over(0.92 * np.asarray(line, np.float32), 0.25 * look.hair * 0.5 + 0.004, pulse=0.0, sheen=0.2)
+
+
+def _lid(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> None:
+    """A closed eye: skin where the eyeball was, lashes along the lower lid."""
+    u, y, upper, lower = _eye_frame(look, canvas, side)
+    mask = smoothstep(-0.02, 0.02, y - upper) * smoothstep(0.01, -0.01, y - lower) * (np.abs(u) < 1.02)
+    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32) * 0.86, coat.albedo.shape), 0.35 + 0 * u)
+    coat.over(mask, albedo, pulse=0.5, sheen=1.0)
+    _lashes(coat, look, u, y - lower + 0.008, 0.016)
+
+
+def _brow(coat: Coat, look: Look, canvas: Canvas, side: float) -> None:
+    x = side * canvas.x
+    start, stop = 0.15, look.eye_gap + 0.30
+    t = np.clip((x - start) / (stop - start), 0.0, 1.0)
+    centre = -0.245 - 0.085 * np.sin(np.pi * np.minimum(0.08 + 0.80 * t, 1.0)) + 0.03 * t * t
+    thick = look.brow * 0.047 * (0.75 + 0.55 * t * (1 - t) * 2) * (1.0 - 0.65 * t**2)
+    hairs = 0.82 + 0.18 * np.sin(90 * (x + 0.5 * canvas.y) + 3.0 * canvas.fine)
+    mask = np.exp(-np.abs((canvas.y - centre) / thick) ** 2.6) * smoothstep(start - 0.05, start + 0.07, x)
+    mask = mask * smoothstep(stop + 0.03, stop - 0.10, x) * hairs
+    coat.over(np.asarray(0.88 * mask, np.float32), 0.55 * look.hair + 0.003, pulse=0.05, sheen=0.2)
+
+
+def _beard(coat: Coat, look: Look, canvas: Canvas) -> None:
+    if look.beard <= 0:
+        return
+    x, y, mouth = np.abs(canvas.x), canvas.y, mouth_y(look)
+    cheek = 0.42 + 0.28 * smoothstep(0.95, 0.35, x) + 0.06 * canvas.blotch * look.beard
+    area = smoothstep(-0.10, 0.10, y - cheek) * smoothstep(0.10, 0.20, np.hypot(x, (y - mouth + 0.3) * 1.1))
+    area = area * smoothstep(0.75, 1.05, np.hypot(x / 0.40, (y - mouth - 0.03) / 0.19))
+    moustache = smoothstep(0.42, 0.30, x) * np.exp(-(((y - mouth + 0.135 - 0.25 * x * x) / 0.062) ** 4))
+    patch = np.exp(-((x / 0.1) ** 4)) * smoothstep(0.12, 0.2, y - mouth)
+    area = np.minimum(np.maximum(area, np.maximum(moustache, patch)), 1.0)
+    strands = 0.85 + 0.15 * np.tanh(2.0 * canvas.fine)
+    mask = np.asarray(area * strands * look.beard, np.float32)
+    coat.over(np.minimum(mask, 0.97), 0.7 * look.hair + 0.004, pulse=0.15, sheen=0.5)
+
+
+def _strands(look: Look, canvas: Canvas, part: float, count: float) -> tuple[F32, F32]:
+    """Light and dark streaks of hair that flow from a point above the crown, and the distance from it."""
+    dx, dy = canvas.x - part, canvas.y + 2.3
+    angle, reach = np.arctan2(dx, dy), np.hypot(dx, dy)
+    wave = 0.02 * np.sin(5 * reach)
+    streak = sum(
+        np.sin(k * count * (angle + wave) + 1.7 * k * k + 0.8 * canvas.blotch) / k**0.5 for k in (1.0, 1.63, 2.71, 4.4)
+    )
+    return np.asarray(streak / 2.2, np.float32), np.asarray(reach, np.float32)
+
+
+def _hair_colour(look: Look, canvas: Canvas, part: float, ring: float) -> F32:
+    """Colour of hair with streaks and the bright ring that strands show across their run."""
+    streak, reach = _strands(look, canvas, part, 26.0)
+    shine = 0.55 * np.exp(-(((reach - ring - 0.05 * streak) / 0.16) ** 2))
+    level = np.exp(0.28 * streak) * (0.75 + shine)
+    return np.asarray(look.hair.astype(np.float32) * level[..., None], np.float32)
+
+
+def _front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
+    style = look.hair_style
+    x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
+    part = {"side": 0.38, "long": 0.14, "bob": -0.18}.get(style, 0.0)
+    lift = {"short": 0.12, "side": 0.19, "long": 0.12, "bob": 0.15, "curls": 0.30, "shaved": 0.01, "bun": 0.06}[style]
+    strands, _ = _strands(look, canvas, part, 40.0)
+    rough = 0.012 * strands
+    if style == "curls":
+        around = np.arctan2(x, -(y + 0.3))
+        rough = 0.035 * np.abs(np.sin(6 * around + canvas.blotch)) + 0.02 * np.sin(13 * around) + 0.02 * canvas.fine
+    shell = np.hypot(x / (1.0 + 0.7 * lift), (y + 0.22) / (1.34 + lift))
+    inside = smoothstep(1.0 + EDGE, 1.0 - EDGE, shell + rough) * smoothstep(2.2, 1.9, side)
+    hollow = _hairline(look, canvas, part, style)
+    length = {"long": 2.3, "bob": 1.15, "curls": 0.35, "bun": 0.02, "shaved": 0.1}.get(style, 0.22)
+    fall = smoothstep(length, length - 0.3, y + 0.05 * strands)
+    mask = np.asarray(inside * smoothstep(-0.03, 0.04, hollow + 0.025 * strands) * fall, np.float32)
+    if style == "shaved":
+        coat.over(0.6 * mask, 0.6 * look.hair + 0.01, pulse=0.2, sheen=0.6)
+        return
+    normal = dome(x, y, (0.0, -0.3), (1.22 + lift, 1.35 + lift))
+    shadow = smoothstep(-0.16, 0.02, hollow) * smoothstep(0.2, -0.2, y)
+    coat.over(0.35 * shadow * coat.alpha, coat.albedo * np.exp(-1.2 * BLOOD_TINT))
+    colour = _hair_colour(look, canvas, part, 1.05)
+    if style == "curls":
+        colour = look.hair.astype(np.float32) * (0.85 * np.exp(0.30 * canvas.fine + 0.15 * canvas.blotch))[..., None]
+    coat.over(mask, colour, normal=normal, pulse=0.0, sheen=0.15, solid=True, loose=1.0)
+
+
+def _hairline(look: Look, canvas: Canvas, part: float, style: str) -> F32:
+    """Signed distance from the bare face: above 0 grows hair."""
+    x, y = canvas.x, canvas.y
+    height = {"bun": 1.06, "shaved": 1.05, "side": 1.08, "long": 1.10, "bob": 0.92}.get(style, 1.04)
+    width = {"long": 0.83, "bob": 0.85, "shaved": 0.93, "bun": 0.93}.get(style, 0.91)
+    centre = 0.12
+    drop = np.minimum(y - centre, 0.0)
+    opening = (np.abs(x / width) ** 2.7 + np.abs(drop / height) ** 2.7) ** (1 / 2.7)
+    line = opening - 1.0
+    if style in ("side", "bob", "long"):
+        sweep = smoothstep(0.0, 0.55, (part - x) * np.sign(part)) * smoothstep(1.15, 0.4, (part - x) * np.sign(part))
+        line = line + (0.16 if style != "long" else 0.10) * sweep * smoothstep(-0.15, -0.8, y)
+    peak = 0.03 * np.exp(-((x / 0.15) ** 2)) * (y < -0.5)
+    return np.asarray(line + peak, np.float32)
+
+
+def _back_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
+    x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
+    if look.hair_style == "bun":
+        radius = np.hypot(x / 0.42, (y + 1.68) / 0.34)
+        colour = _hair_colour(look, canvas, 0.0, 0.55)
+        normal = dome(x, y, (0.0, -1.68), (0.45, 0.36))
+        coat.over(smoothstep(1.03, 0.97, radius), colour, normal=normal, sheen=0.15, solid=True, loose=1.0)
+    if look.hair_style not in ("long", "bob"):
+        return
+    end = 2.2 if look.hair_style == "long" else 1.12
+    crown = (1.0 - np.minimum(np.minimum(y + 0.1, 0.0) / -1.5, 1.0) ** 2.3) ** (1 / 2.3)
+    width = (1.15 + 0.04 * np.sin(2.5 * y)) * crown - 0.14 * smoothstep(end - 0.6, end, y)
+    neck = smoothstep(0.50, 0.60, side + 0.06 * np.sin(3.0 * y)) + smoothstep(chin_y(look), chin_y(look) - 0.3, y)
+    mask = smoothstep(EDGE, -EDGE, side - width) * smoothstep(0.0, 0.2, width) * np.minimum(neck, 1.0)
+    mask = mask * smoothstep(end, end - 0.10, y + 0.05 * _strands(look, canvas, 0.0, 60.0)[0])
+    normal = dome(x, 0.3 * y, (0.0, 0.0), (1.3, 1.5))
+    coat.over(mask, 0.7 * _hair_colour(look, canvas, 0.0, 2.6), normal=normal, sheen=0.15, solid=True, loose=1.0)

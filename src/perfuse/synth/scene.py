@@ -1,0 +1,227 @@
+"""The scene: a head and a trunk as sprites whose light is a weighted sum of a few precomputed pictures.
+
+Small rotations, drift of the lights and blood all change the light of a pixel to first order, so a frame needs only
+the weights: ``sum_j weight_j(t) * picture_j(x)``, moved to where head and trunk are at that time. With a pulse of at
+most 1 % the second-order part of the Beer-Lambert law is below 1/200 of the pulse itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfuse.synth.background import paint_background
+from perfuse.synth.body import paint_body
+from perfuse.synth.fields import F32, F64, blur, bump, smoothstep
+from perfuse.synth.light import Light, cast_shadow, cavity, cosine, gloss
+from perfuse.synth.look import Look
+from perfuse.synth.paint import Coat, paint_head
+from perfuse.synth.shape import Canvas, make_canvas, mouth_y, relief
+from perfuse.synth.skin import Skin
+
+COMPONENTS = ("rest", "key", "pitch", "yaw", "roll", "pulse", "arrival", "blood")
+"""What each picture of a sprite is the response to; see :func:`lit`."""
+
+SUPER = 2
+"""Texture pixels per picture pixel: keeps bilinear sampling accurate at any fraction of a pixel."""
+
+VENOUS = np.array([0.6, 1.0, 0.8], np.float32)
+"""Signature of slow venous blood: less oxygen absorbs relatively more red than a pulse does."""
+
+SPREAD_S = 0.012
+"""Standard deviation of the pulse's time of arrival over the face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sprite:
+    """Pictures of one part, and where they lie.
+
+    Attributes
+    ----------
+    pictures : ndarray, float32, (J, h * w * 4)
+        Premultiplied R, G, B and coverage in linear light, one row per component.
+    shape : tuple of int
+        (h, w) of a picture in texture pixels.
+    rows, cols : slice
+        The part of the frame that the sprite may touch.
+    u, v, z : ndarray, float32, (N,)
+        Texture coordinates (texture pixels) and relief (head units) of the frame's pixels in that part, at rest.
+    """
+
+    pictures: F32
+    shape: tuple[int, int]
+    rows: slice
+    cols: slice
+    u: F32
+    v: F32
+    z: F32
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that can be computed once per subject.
+
+    Attributes
+    ----------
+    unit : float
+        Frame pixels per head unit (half a face width).
+    origin : tuple of float
+        Pixel (x, y) midway between the pupils at rest.
+    background : ndarray, float32, (H, W, 3)
+        Linear light.
+    head, body : Sprite
+        What moves.
+    blink : ndarray, float32
+        What closing the lids adds to the head's first picture within ``blink_rows``, (rows, w * 4).
+    blink_rows : slice
+        Texture rows about the eyes.
+    regions : dict of str to ndarray, float32, (h, w)
+        Weights of named skin regions on the head's texture.
+    """
+
+    unit: float
+    origin: tuple[float, float]
+    background: F32
+    head: Sprite
+    body: Sprite
+    blink: F32
+    blink_rows: slice
+    regions: dict[str, F32]
+
+
+def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, height: int, width: int) -> Scene:
+    """Paint and light one subject for a frame size."""
+    unit = 0.192 * min(height, 0.75 * width)
+    origin = (width / 2 + unit * rng.uniform(-0.15, 0.15), 0.44 * height + unit * rng.uniform(-0.06, 0.06))
+    background = paint_background(rng, look, height, width)
+    canvas = make_canvas(rng, SUPER * unit, -1.65, 1.65, -2.15, 2.4)
+    z = relief(look, canvas.x, canvas.y)
+    shade = cast_shadow(z, light.direction, canvas.unit), cavity(z, canvas.unit)
+    coat = paint_head(look, skin, canvas)
+    regions = skin_regions(look, coat, canvas)
+    pictures = lit(coat, skin, light, canvas, *shade)
+    gain = _exposure(skin, pictures[0], regions["skin"])
+    pictures[..., :3] *= gain
+    eyes = slice(*(int((y + 2.15) * canvas.unit) for y in (-0.22, 0.22)))
+    part = canvas.window(eyes, slice(None))
+    closed = lit(paint_head(look, skin, part, eyes_open=False), skin, light, part, *(s[eyes] for s in shade))[0]
+    closed[..., :3] *= gain
+    blink = (_smooth(closed) - _smooth(pictures[0, eyes])) * _feather(len(closed))[:, None, None]
+    left, right = -origin[0] / unit - 0.3, (width - origin[0]) / unit + 0.3
+    trunk = make_canvas(rng, SUPER * unit, left, right, 0.6, (height - origin[1]) / unit + 0.4)
+    ones = np.ones(trunk.shape, np.float32)
+    clothed = lit(paint_body(look, skin, trunk, float(light.direction[0]), gain), skin, light, trunk, ones, ones)
+    clothed[..., :3] *= gain
+    return Scene(
+        unit,
+        origin,
+        background * np.float32(np.clip(gain, 0.6, 1.6) ** 0.5),
+        _sprite(pictures, canvas, z, unit, origin, (height, width)),
+        _sprite(clothed, trunk, 0 * ones, unit, origin, (height, width)),
+        blink.reshape(len(blink), -1),
+        eyes,
+        regions,
+    )
+
+
+def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: F32, hollow: F32) -> F32:
+    """Light a coat of paint: (J, H, W, 4), one premultiplied picture per component.
+
+    ``rest`` is the picture as it stands; ``key`` changes with the key light's relative strength; ``pitch``, ``yaw``
+    and ``roll`` per radian of rotation; ``pulse`` per unit of blood volume wave; ``arrival`` per unit of its time
+    derivative (the wave arrives earlier or later over the face and per channel); ``blood`` with slow venous volume.
+    """
+    shadow = shadow + coat.loose * (1.0 - shadow)
+    hollow = hollow + coat.loose * (1.0 - hollow)
+    front, front_turn = cosine(coat.normal, light.direction, 0.2)
+    sky, sky_turn = cosine(coat.normal, np.array([0.0, -1.0, 0.0]), 1.0)
+    shine, shine_turn = gloss(coat.normal, light.direction, 14.0)
+    key, ambient = light.key.astype(np.float32), light.ambient.astype(np.float32)
+    mirror = (skin.specular * coat.sheen * shadow)[..., None] * key
+    direct = coat.albedo * (front * shadow)[..., None] * key
+    diffuse = direct + coat.albedo * ((0.55 + 0.6 * sky) * hollow)[..., None] * ambient
+    out = np.zeros((len(COMPONENTS), *canvas.shape, 4), np.float32)
+    out[0, ..., :3] = diffuse + mirror * shine[..., None]
+    out[1, ..., :3] = direct + mirror * shine[..., None]
+    for axis in range(3):
+        turned = (front_turn[..., axis] * shadow)[..., None] * key
+        turned = turned + (0.6 * sky_turn[..., axis] * hollow)[..., None] * ambient
+        out[2 + axis, ..., :3] = coat.albedo * turned + mirror * shine_turn[..., axis, None]
+    blood = diffuse * (np.float32(skin.depth) * coat.pulse)[..., None]
+    signature = skin.signature.astype(np.float32)
+    late = SPREAD_S * canvas.delay[..., None] - skin.lead_s.astype(np.float32)
+    out[5, ..., :3] = -blood * signature
+    out[6, ..., :3] = blood * signature * late
+    out[7, ..., :3] = -blood * VENOUS
+    out[..., :3] *= coat.alpha[..., None]
+    out[0, ..., 3] = coat.alpha
+    return out
+
+
+def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, F32]:
+    """Weights, 0..1, of the regions that :data:`perfuse.core.view.REGIONS` names (left is the subject's own)."""
+    x, y = canvas.x, canvas.y
+    bare_skin = smoothstep(0.25, 0.4, coat.pulse) * (1.0 - coat.loose) * coat.alpha
+    face = smoothstep(1.0, 0.9, np.hypot(x / 0.95, (y - 0.25) / 1.15))
+    lips = bump(x, y, (0.0, mouth_y(look)), (0.25, 0.10)) < 0.2
+    out = {"skin": np.asarray(bare_skin * face * lips, np.float32)}
+    for name, centre, radii in (
+        ("forehead", (0.0, -0.58), (0.50, 0.21)),
+        ("left_cheek", (0.54, 0.40), (0.20, 0.22)),
+        ("right_cheek", (-0.54, 0.40), (0.20, 0.22)),
+    ):
+        oval = np.hypot((x - centre[0]) / radii[0], (y - centre[1]) / radii[1])
+        out[name] = np.asarray(bare_skin * smoothstep(1.02, 0.98, oval), np.float32)
+    return out
+
+
+def _exposure(skin: Skin, picture: F32, region: F32) -> float:
+    """Gain with which a camera shows this face: darker skin is lifted, but not all the way."""
+    luma = np.array([0.2126, 0.7152, 0.0722])
+    seen = float((picture[..., :3] @ luma * region).sum() / max(float(region.sum()), 1e-6))
+    return float(0.60 * (float(skin.albedo @ luma)) ** 0.55 / max(seen, 1e-6))
+
+
+def _smooth(picture: F32) -> F32:
+    """Remove what a picture at frame resolution cannot carry, so that motion does not make it flicker."""
+    return blur(picture, 0.4 * SUPER)
+
+
+def _feather(count: int) -> F32:
+    """Fade to 0 at both ends."""
+    ramp = np.minimum(np.arange(count), np.arange(count)[::-1]) / max(0.12 * count, 1.0)
+    return np.asarray(np.minimum(ramp, 1.0), np.float32)
+
+
+def _sprite(
+    pictures: F32, canvas: Canvas, z: F32, unit: float, origin: tuple[float, float], frame: tuple[int, int]
+) -> Sprite:
+    """Place pictures in a frame, with a margin of motion about them."""
+    margin = 0.35
+    low_x, low_y = float(canvas.x[0, 0]), float(canvas.y[0, 0])
+    high_x, high_y = float(canvas.x[0, -1]), float(canvas.y[-1, 0])
+    cols = slice(
+        max(0, int((low_x - margin) * unit + origin[0])), min(frame[1], int((high_x + margin) * unit + origin[0]) + 1)
+    )
+    rows = slice(
+        max(0, int((low_y - margin) * unit + origin[1])), min(frame[0], int((high_y + margin) * unit + origin[1]) + 1)
+    )
+    x = (np.arange(cols.start, cols.stop) + 0.5 - origin[0]) / unit
+    y = (np.arange(rows.start, rows.stop) + 0.5 - origin[1]) / unit
+    u, v = np.meshgrid((x - low_x) * canvas.unit, (y - low_y) * canvas.unit)
+    height, width = canvas.shape
+    soft = blur(z, 0.06 * canvas.unit)
+    at = np.clip(np.rint(v), 0, height - 1).astype(int), np.clip(np.rint(u), 0, width - 1).astype(int)
+    smooth = np.stack([_smooth(picture) for picture in pictures])
+    smooth[:, [0, -1]] = 0.0
+    smooth[:, :, [0, -1]] = 0.0
+    return Sprite(
+        np.ascontiguousarray(smooth.reshape(len(pictures), -1)),
+        (height, width),
+        rows,
+        cols,
+        u.ravel().astype(np.float32),
+        v.ravel().astype(np.float32),
+        soft[at].ravel(),
+    )

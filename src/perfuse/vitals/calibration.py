@@ -1,0 +1,31 @@
+"""Numbers learned from data, in one place, each with the command that learned it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HeartRateCalibration:
+    """Weights of the evidence for a rate in a 10 s window (:mod:`perfuse.vitals.heart_rate`)."""
+
+    sine: float
+    """Weight of -log(1 - share explained by a sine at the rate)."""
+    harmonic: float
+    """The same for the sine with its second harmonic."""
+    half: float
+    """The same for a sine at half the rate: a strong one says that this rate is only a harmonic."""
+    motion: float
+    """The same for the displacement of the face."""
+    prior: float
+    """Weight of the squared log distance to ``centre_hz``."""
+    centre_hz: float
+    floor_hz: float
+    """Smallest half-width of an interval: a rate that varies within the window has no single value."""
+    trust: float
+    """How far a wave can be believed at all; the rest of the probability is spread over all rates."""
+
+
+HEART_RATE = HeartRateCalibration(
+    sine=4.6, harmonic=2.2, half=-3.3, motion=-0.9, prior=-1.5, centre_hz=1.25, floor_hz=0.02, trust=0.98
+)

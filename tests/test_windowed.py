@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from methods_scene import chunks
 
+from methods_scene import chunks
 from perfuse.core.card import Card
 from perfuse.core.errors import UsageError
 from perfuse.core.method import Method
@@ -80,7 +80,7 @@ def test_samples_come_out_as_soon_as_they_are_settled(shape, total, data):
         state, wave = method.step(state, chunk)
         out += len(wave)
         count = chunk.start + len(chunk)
-        done = {start for start in range(0, count - size + 1, hop)}
+        done = set(range(0, count - size + 1, hop))
         # Whatever may still come: the segment may end now or at any later sample.
         to_come = {s for later in range(count, count + 2 * size + 1) for s in starts_of(later, size, hop)}
         assert out == (min(to_come - done, default=count) if count >= size else 0)

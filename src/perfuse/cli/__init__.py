@@ -34,6 +34,7 @@ def build_app() -> App:
         help="Pulse, breathing and heart-rate variability from an ordinary face video, with honest error bars.",
         help_epilogue="Try: perfuse demo. Not a medical device.",
         version=perfuse.__version__,
+        suppress_keyboard_interrupt=False,
     )
     for name, help_line in COMMANDS.items():
         app.command(f"perfuse.cli.{name}:{name}", name=name, help=help_line)

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perfuse.cli.draw import big, curve
-from perfuse.cli.tables import COLOURS, quality_text, show
+from perfuse.cli.tables import COLOURS, quality_text, show, terminal
 from perfuse.core.errors import UsageError
 from perfuse.core.results import NO_FACE, Vital
 from perfuse.report.words import interval_text, label, quality_word, unit_text, usable, value_text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from perfuse.core.results import Face, Measurement
     from perfuse.core.signals import Waveform
-    from perfuse.pipeline import Session, describe
+    from perfuse.pipeline import Session
     from perfuse.video import FrameStream, TraceStream
 
 REDRAW_S = 0.15
@@ -61,7 +61,7 @@ def live(
     from perfuse.pipeline import Session, describe
     from perfuse.video import open_source
 
-    console = Console(highlight=False)
+    console = terminal()
     with open_source(source) as stream:
         session = Session(method, source=describe(stream.info))
         interrupted = play(stream, session, console, limit_s=for_)

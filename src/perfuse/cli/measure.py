@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,8 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from perfuse.cli import fail
+from perfuse.cli.progress import Progress
+from perfuse.cli.tables import show, terminal
 from perfuse.core.errors import UsageError
 from perfuse.report.csv import to_csv
 from perfuse.report.files import check_writable, write_atomic
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from perfuse.core.results import Measurement
 
-PATIENCE_S = 1.0
-"""Progress is shown for what takes longer than this."""
-
 
 def measure(
     files: Annotated[list[str], Parameter(negative=())],
@@ -35,7 +33,7 @@ def measure(
     rate: float | None = None,
     json: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     csv: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    report: str | None = None,
+    report: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
 ) -> int:
     """Measure pulse, breathing and heart-rate variability of recordings.
@@ -58,9 +56,7 @@ def measure(
         Print no table and no progress.
     """
     outputs = _check(files, method, rate, json, csv, report)
-    from rich.console import Console
-
-    console = Console(stderr="-" in (json, csv), quiet=quiet, highlight=False)
+    console = terminal(stderr="-" in (json, csv), quiet=quiet)
     done: list[Measurement] = []
     code = 0
     for file, page in outputs:
@@ -133,44 +129,11 @@ def _pages(files: list[str], report: str | None) -> list[Path | None]:
 def _measure_one(file: str, method: str, rate: float | None, quiet: bool) -> Measurement:
     from perfuse.pipeline import measure as measure_source
 
-    if quiet or not sys.stderr.isatty():
-        return measure_source(file, method=method, rate_hz=rate)
-    with _Progress(Path(file).name) as progress:
+    with Progress(Path(file).name, show=not quiet) as progress:
         return measure_source(file, method=method, rate_hz=rate, progress=progress)
 
 
-class _Progress:
-    """A bar on stderr that appears only when the work takes long."""
-
-    def __init__(self, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}")
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=8)
-        self._task = self._bar.add_task(escape(name), total=None, at="")
-        self._begun, self._shown = time.monotonic(), False
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __call__(self, done_s: float, total_s: float | None) -> None:
-        """Take the seconds of the recording that are done, and of how many."""
-        if not self._shown and time.monotonic() - self._begun > PATIENCE_S:
-            self._shown = True
-            self._bar.start()
-        if self._shown:
-            at = f"{done_s:.0f} s" if total_s is None else f"{done_s:.0f} of {total_s:.0f} s"
-            self._bar.update(self._task, total=total_s, completed=done_s, at=at)
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            self._bar.stop()
-
-
 def _show(console: Console, measurement: Measurement, page: Path | None) -> None:
-    from perfuse.cli.tables import show
-
     show(console, measurement)
     if page is not None:
         console.print(f"  [dim]page[/dim] {escape(str(page))}", soft_wrap=True)

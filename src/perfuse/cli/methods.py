@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from perfuse.cli.tables import terminal
 
 if TYPE_CHECKING:
     from perfuse.core.card import Card
@@ -23,7 +24,7 @@ def methods(name: str | None = None, /) -> int:
     import perfuse
     from perfuse.methods import METHODS
 
-    console = Console(highlight=False)
+    console = terminal()
     if name is None:
         console.print(_table(perfuse.list_methods()))
         console.print("[dim]Everything about one: perfuse methods NAME[/dim]")

@@ -22,6 +22,19 @@ from perfuse.report.words import (
 COLOURS = {"good": "green", "fair": "yellow", "poor": "red", "none": "dim"}
 
 
+class _Terminal(Console):
+    """A console that leaves it to the program what happens when its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise instead of ending the process."""
+        raise BrokenPipeError
+
+
+def terminal(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return the console that commands print people's words on."""
+    return _Terminal(stderr=stderr, quiet=quiet, highlight=False)
+
+
 def show(console: Console, measurement: Measurement) -> None:
     """Print a measurement: a line about the source, a row per vital, the warnings."""
     name = str(measurement.source.get("name", "recording"))

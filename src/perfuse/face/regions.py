@@ -46,37 +46,73 @@ def region_weights(face: TrackedFace, crop: Box, rows: int, cols: int) -> dict[s
     """
     points = _points(face)
     a, b, cell_a, cell_b = _coordinates(points, crop, rows, cols)
-    to_face = _frame(points)
-    nose = float((to_face @ (points[2] - points[:2].mean(axis=0)))[0])
-    ears = to_face @ (points[4:] - points[:2].mean(axis=0)).T
-
-    def oval(ca: float, cb: float, ra: float, rb: float, soft: float = SOFT) -> Array:
-        """Soft ellipse; where cells are coarser than its edge, the edge is as wide as a cell."""
-        distance = np.sqrt(np.square((a - ca) / ra) + np.square((b - cb) / rb))
-        width = max(soft, cell_a / ra, cell_b / rb)
-        return _smooth((1 - distance) / width + 0.5)
-
-    # A turned head hides one side: half of the change shows in the ears' distance (they lie 90 mm behind the eyes,
-    # the cheeks 25 mm), hence the square root.
-    reach = [float(np.sqrt(np.clip(side * ear / EAR, 0.4, 1.8))) for side, ear in ((-1, ears[0, 0]), (1, ears[0, 1]))]
-    cheeks = []
-    for side, out in zip((-1, 1), reach):
-        inner, outer = 0.5 + 0.6 * max(side * nose, 0.0), 1.7 * out
-        shown = min(max((outer - inner) / 0.6, 0.0), 1.0)
-        radius = max((outer - inner) / 2, 0.1)
-        cheeks.append(shown * oval(side * (inner + outer) / 2, 0.47, radius, 0.26))
-    middle = (reach[1] - reach[0]) * 0.8
-    half = (reach[1] + reach[0]) / 2
-    brows = np.maximum(oval(-1.0 + middle / 2, -0.33, 0.85, 0.14), oval(1.0 + middle / 2, -0.33, 0.85, 0.14))
-    eyes = np.maximum(oval(-1.0, -0.02, 0.72, 0.19), oval(1.0, -0.02, 0.72, 0.19))
-    forehead = oval(middle / 2, -0.72, 1.4 * half, 0.24) * (1 - brows)
-    bridge = oval(nose * 0.4, 0.12, 0.36, 0.45)
-    whole = oval(middle / 2, -0.08, 1.8 * half, 0.98, 0.15) * _smooth((0.82 - b) / max(0.2, cell_b) + 0.5)
-    mouth = oval(nose * 0.5, 1.0, 1.0, 0.34)
-    nostrils = oval(nose * 0.9, 0.62, 0.55, 0.18)
-    skin = whole * (1 - brows) * (1 - eyes) * (1 - mouth) * (1 - nostrils * (1 - bridge))
-    named = {"skin": skin, "forehead": forehead, "left_cheek": cheeks[1], "right_cheek": cheeks[0]}
+    to_face, origin = _frame(points), points[:2].mean(axis=0)
+    nose = float((to_face @ (points[2] - origin))[0])
+    # A turned head hides one side. The ears (90 mm behind the eyes) show it more than the cheeks (25 mm) follow it:
+    # hence the square root of what the ears say.
+    right, left = (
+        float(np.sqrt(np.clip(side * (to_face @ (ear - origin))[0] / EAR, 0.4, 1.8)))
+        for side, ear in ((-1, points[4]), (1, points[5]))
+    )
+    middle, half = (left - right) * 0.4, (left + right) / 2
+    shown_right, cheek_right = _cheek(-1, right, nose)
+    shown_left, cheek_left = _cheek(1, left, nose)
+    (
+        right_cheek,
+        left_cheek,
+        right_brow,
+        left_brow,
+        right_eye,
+        left_eye,
+        forehead,
+        bridge,
+        mouth,
+        nostrils,
+        face_oval,
+    ) = _ovals(
+        np.array(
+            [
+                cheek_right,
+                cheek_left,
+                (-1.05 + middle, -0.33, 0.95, 0.14),
+                (1.05 + middle, -0.33, 0.95, 0.14),
+                (-1.0, -0.02, 0.72, 0.19),
+                (1.0, -0.02, 0.72, 0.19),
+                (middle, -0.66, 1.4 * half, 0.22),
+                (nose * 0.4, 0.12, 0.36, 0.45),
+                (nose * 0.5, 1.0, 1.0, 0.34),
+                (nose * 0.9, 0.62, 0.55, 0.18),
+                (middle, -0.05, 1.8 * half, 0.92),
+            ]
+        ),
+        a,
+        b,
+        (cell_a, cell_b),
+    )
+    open_skin = (1 - np.maximum(right_brow, left_brow)) * (1 - np.maximum(right_eye, left_eye)) * (1 - mouth)
+    above_mouth = _smooth((0.82 - b) / max(0.2, cell_b) + 0.5)
+    named = {
+        "skin": face_oval * above_mouth * open_skin * (1 - nostrils * (1 - bridge)),
+        "forehead": forehead * (1 - np.maximum(right_brow, left_brow)),
+        "left_cheek": left_cheek * shown_left,
+        "right_cheek": right_cheek * shown_right,
+    }
     return {name: weight.astype(np.float32) for name, weight in named.items()}
+
+
+def _cheek(side: int, reach: float, nose: float) -> tuple[float, tuple[float, float, float, float]]:
+    """Return how much of a cheek shows, 0..1, and its ellipse: from beside the nose to the bend of the face."""
+    inner, outer = 0.5 + 0.6 * max(side * nose, 0.0), 1.7 * reach
+    shown = min(max((outer - inner) / 0.6, 0.0), 1.0)
+    return shown, (side * (inner + outer) / 2, 0.47, max((outer - inner) / 2, 0.1), 0.26)
+
+
+def _ovals(ellipses: Array, a: Array, b: Array, cell: tuple[float, float]) -> Array:
+    """Return soft ellipses, rows of centre and radius along a and b; where cells are coarse, so is the edge."""
+    ca, cb, ra, rb = ellipses.T[:, :, None, None]
+    distance = np.sqrt(np.square((a - ca) / ra) + np.square((b - cb) / rb))
+    width = np.maximum(SOFT, np.maximum(cell[0] / ra, cell[1] / rb))
+    return _smooth((1 - distance) / width + 0.5)
 
 
 def skin_likelihood(colours: NDArray[np.floating], prior: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -108,14 +144,20 @@ def skin_likelihood(colours: NDArray[np.floating], prior: NDArray[np.floating]) 
     level = _median(rgb.mean(axis=1), weight)
     red, green, blue = np.log(rgb + 0.08 * level + 1).T
     features = np.stack([red - green, blue - green, np.log(rgb.mean(axis=1) + 0.02 * level + 1)], axis=1)
-    distance = np.zeros(len(weight))
-    for values, (least, most) in zip(features.T, ((0.03, 0.10), (0.03, 0.10), (0.15, 0.30))):
-        centre = _median(values, weight)
-        spread = 1.4826 * _median(np.abs(values - centre), weight)
-        distance += np.square((values - centre) / (3 * float(np.clip(spread, least, most))))
+    likely = np.ones(len(weight))
+    # The second round takes its reference from what the first found likely: hair and beard within the prior
+    # shift the median no more.
+    for _ in range(2):
+        trusted = weight * likely
+        distance = np.zeros(len(weight))
+        for values, (least, most) in zip(features.T, ((0.03, 0.08), (0.03, 0.08), (0.15, 0.30))):
+            centre = _median(values, trusted)
+            spread = 1.4826 * _median(np.abs(values - centre), trusted)
+            distance += np.square((values - centre) / (3 * float(np.clip(spread, least, most))))
+        likely = 1 / (1 + np.square(distance))
     # A clipped channel carries no pulse, whatever its colour.
     unclipped = _smooth((253 - rgb.max(axis=1)) / 6)
-    return np.asarray(unclipped / (1 + np.square(distance)), np.float32).reshape(prior.shape)
+    return np.asarray(unclipped * likely, np.float32).reshape(prior.shape)
 
 
 def _points(face: TrackedFace) -> Array:

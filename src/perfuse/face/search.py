@@ -12,7 +12,7 @@ from perfuse.core.frame import Box, Frame
 from perfuse.face.detector import Detection, Detector
 
 CROP = 2.0
-"""Side of the square looked at for a known place, in units of the face: from 1.8 to 2.5 boxes and points are steadiest."""
+"""Side of the square looked at for a known place, in units of the face: steadiest from 1.8 to 2.5."""
 TILES = (0.6, 0.31)
 """Sides of the tiles of each level, in units of the frame's longer side: 2 x 2, then 4 x 3 of them in 640 x 480."""
 SEEN = 0.12

@@ -13,7 +13,7 @@ from perfuse.core.signals import Waveform
 from perfuse.pipeline.stream import Record
 from perfuse.signal.beats import Beats, find_beats
 from perfuse.vitals.heart_rate import RANGE_HZ, heart_rate
-from perfuse.vitals.hrv import HRV_UNITS, hrv
+from perfuse.vitals.hrv import MEASURES, hrv
 from perfuse.vitals.respiration import respiration
 
 LOW_RATE_HZ = 8.0
@@ -74,7 +74,7 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         variability = _no_hrv(reason)
     else:
         beats = find_beats(pulse.samples, pulse.rate_hz, pulse.valid, rate.peak_hz)
-        variability = hrv(beats, duration_s=context.duration_s, rate_quality=rate.vital.quality)
+        variability = hrv(beats)
     baseline = _brightness(record)
     moved = [record.motion[:, 1], record.chest[:, 0]]
     motions = [Waveform(record.start, record.rate_hz, m, record.valid) for m in moved if np.any(m)]
@@ -103,4 +103,4 @@ def _brightness(record: Record) -> Waveform:
 
 
 def _no_hrv(reason: str) -> dict[str, Vital]:
-    return {name: Vital.none(unit, reason) for name, unit in HRV_UNITS.items()}
+    return {name: Vital.none(measure.unit, reason) for name, measure in MEASURES.items()}

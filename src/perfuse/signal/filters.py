@@ -88,8 +88,7 @@ def bandpass(
     n = rows.shape[-1]
     if n < 3:
         return np.zeros(np.shape(x))
-    first, last = rows[..., :1], rows[..., -1:]
-    bent = rows - (first + (last - first) * (np.arange(n) / (n - 1)))
+    bent = _without_line(rows)
     period = np.concatenate([bent[..., :-1], -bent[..., :0:-1]], axis=-1)
     gain = butterworth_gain(np.fft.rfftfreq(2 * n - 2, 1 / rate_hz), rate_hz, low_hz, high_hz, order)
     filtered = np.fft.irfft(np.fft.rfft(period) * gain, 2 * n - 2)[..., :n]
@@ -177,6 +176,13 @@ def detrend_lambda(x: NDArray[np.floating], lam: float, axis: int = -1) -> Array
             # Row k of D is (1, -2, 1) at k, k+1, k+2; its outer product with itself lands on these diagonals.
             band[2 - offset, offset + shift : offset + shift + n - 2] += lam**2 * product
     band[2] += 1
-    flat = rows.reshape(-1, n)
-    trend = solveh_banded(band, flat.T, check_finite=False).T.reshape(rows.shape)
-    return np.ascontiguousarray(np.moveaxis(rows - trend, -1, axis))
+    # A line is all trend: taking it out beforehand changes nothing but keeps a large offset out of the rounding.
+    bent = _without_line(rows)
+    trend = solveh_banded(band, bent.reshape(-1, n).T, check_finite=False).T.reshape(rows.shape)
+    return np.ascontiguousarray(np.moveaxis(bent - trend, -1, axis))
+
+
+def _without_line(rows: Array) -> Array:
+    """Subtract the line through the first and last sample of each row."""
+    first, last = rows[..., :1], rows[..., -1:]
+    return np.asarray(rows - (first + (last - first) * (np.arange(rows.shape[-1]) / (rows.shape[-1] - 1))))

@@ -9,12 +9,12 @@ from perfuse.synth.look import Look
 
 
 def paint_background(rng: np.random.Generator, look: Look, height: int, width: int) -> F32:
-    """Return (H, W, 3): a wall with a gradient, a window or a shelf out of focus, and a warm glow."""
+    """Return (3, H, W): a wall with a gradient, a window or a shelf out of focus, and a warm glow."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = (x - width / 2) / height, y / height
     side = float(rng.choice([-1.0, 1.0]))
     fall = 0.75 + 0.45 * smoothstep(-0.9, 0.9, side * x) - 0.25 * y
-    wall = look.wall.astype(np.float32) * (0.62 * fall)[..., None]
+    wall = look.wall * (0.62 * fall)[..., None]
     kind = int(rng.integers(3))
     if kind == 0:
         edge = rng.uniform(0.36, 0.46)
@@ -27,9 +27,10 @@ def paint_background(rng: np.random.Generator, look: Look, height: int, width: i
     glow = bump(side * x, y, (-0.58, rng.uniform(0.2, 0.5)), (0.16, 0.2))
     wall += (0.22 * glow)[..., None] * np.array([1.0, 0.78, 0.5], np.float32)
     wall = blur(wall, 0.022 * height)
-    grain = 0.012 * patches(rng, (height, width), 1.5) + 0.02 * patches(rng, (height, width), 0.06 * height)
+    grain = 0.012 * patches(rng, (height, width), 1.5) + 0.01 * patches(rng, (height, width), 0.06 * height)
     vignette = 1.0 - 0.22 * smoothstep(0.35, 0.95, np.hypot(x, y - 0.5))
-    return np.asarray(np.clip(wall * (vignette * np.exp(grain))[..., None], 0.002, 0.9), np.float32)
+    wall = np.clip(wall * (vignette * np.exp(grain))[..., None], 0.002, 0.9)
+    return np.ascontiguousarray(wall.transpose(2, 0, 1))
 
 
 def _shelf(rng: np.random.Generator, wall: F32, x: F32, y: F32) -> None:

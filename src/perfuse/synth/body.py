@@ -24,12 +24,12 @@ def paint_body(look: Look, skin: Skin, canvas: Canvas, lean: float, gain: float)
     _neck(coat, skin, canvas, chin, slope, lean)
     opening = _neckline(look, x, y, chin)
     cloth = smoothstep(-EDGE, EDGE, y - slope + 0.03) * smoothstep(-EDGE, EDGE, opening)
-    folds = 0.035 * canvas.blotch + 0.05 * np.sin(5.0 * x + 2.0 * canvas.blotch + 3.0 * y)
+    folds = 0.02 * canvas.blotch + 0.05 * np.sin(5.0 * x + 2.0 * canvas.blotch + 3.0 * y)
     weave = 0.03 * canvas.fine
     hem = smoothstep(0.09, 0.07, opening) * smoothstep(0.0, 0.015, opening)
     level = np.exp(folds + weave) * (1.0 - 0.22 * hem) * (1.0 - 0.35 * smoothstep(0.10, 0.0, opening - 0.09))
     normal = dome(x + 0.08 * canvas.blotch, y, (0.0, chin + 2.6), (2.7, 2.7))
-    coat.over(cloth, look.cloth * gain**-0.6 * level[..., None], normal=normal, pulse=0.0, sheen=0.15, solid=True)
+    coat.over(cloth, gain**-0.6 * look.cloth[:, None, None] * level, normal=normal, pulse=0.0, sheen=0.15, solid=True)
     return coat
 
 
@@ -42,11 +42,11 @@ def _neck(coat: Coat, skin: Skin, canvas: Canvas, chin: float, slope: F32, lean:
     cords = bump(side, y, (0.36, chin + 0.35), (0.06, 0.30))
     bones = bump(side, y, (0.55, chin + 0.72), (0.30, 0.035))
     shadow = smoothstep(chin + 0.50, chin + 0.02, y + 0.35 * (x + 0.5 * lean) ** 2)
-    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32), (*x.shape, 3)), skin.redness * (0.15 + 0.0 * x))
-    albedo *= ((1.0 + 0.08 * cords + 0.10 * bones) * np.exp(-0.03 * canvas.blotch) * (1.0 - 0.62 * shadow))[..., None]
+    relief = (1.0 + 0.08 * cords + 0.10 * bones) * np.exp(-0.03 * canvas.blotch) * (1.0 - 0.62 * shadow)
+    albedo = stained(skin.albedo, 0.15 * skin.redness + 0.0 * x) * relief
     bend = np.clip(x / (np.minimum(width, 1.4) * 1.06), -0.97, 0.97)
-    normal = np.stack([bend, 0.15 + 0.0 * x, np.sqrt(1.0 - bend**2)], axis=-1)
-    flat = smoothstep(chin + 0.2, chin + 0.8, y)[..., None]
+    normal = np.stack([bend, 0.15 + 0.0 * x, np.sqrt(1.0 - bend**2)])
+    flat = smoothstep(chin + 0.2, chin + 0.8, y)
     normal = normal * (1 - flat) + flat * dome(x, y, (0.0, chin + 2.0), (3.0, 2.6))
     coat.over(np.asarray(mask, np.float32), albedo, normal=np.asarray(normal, np.float32), pulse=0.6, solid=True)
     coat.sheen += mask * 0.5

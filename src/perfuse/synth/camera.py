@@ -49,7 +49,7 @@ def _encoded() -> NDArray[np.int16]:
 
 
 def noise_tile(rng: np.random.Generator, height: int, width: int, sd: float) -> NDArray[np.int16]:
-    """Sensor noise after a phone's denoiser, (height, width, 3) in 1/32 grey levels, ``sd`` grey levels in green.
+    """Sensor noise after a phone's denoiser, (3, height, width) in 1/32 grey levels, ``sd`` grey levels in green.
 
     Neighbouring pixels are correlated, as measured on a phone: averaging 8 x 8 pixels lowers the noise about 3 times
     and not 8 times. Half of it is shared by the channels (luma), half is their own and smoother (chroma).
@@ -64,26 +64,26 @@ def noise_tile(rng: np.random.Generator, height: int, width: int, sd: float) -> 
 
     luma = field(0.7 * fine + 0.3 * coarse * 4.0)
     planes = [scale * sd * np.sqrt(0.5) * (luma + field(chroma)) for scale in NOISE_RGB]
-    return np.asarray(np.rint(np.stack(planes, axis=-1) * FRACTION), np.int16)
+    return np.asarray(np.rint(np.stack(planes) * FRACTION), np.int16)
 
 
 def noise_window(tile: NDArray[np.int16], rng: np.random.Generator, height: int, width: int) -> NDArray[np.int16]:
     """Cut a random, randomly mirrored window out of a larger tile: fresh noise for one frame at no cost."""
-    top = int(rng.integers(tile.shape[0] - height + 1))
-    left = int(rng.integers(tile.shape[1] - width + 1))
-    window = tile[top : top + height, left : left + width]
+    top = int(rng.integers(tile.shape[1] - height + 1))
+    left = int(rng.integers(tile.shape[2] - width + 1))
+    window = tile[:, top : top + height, left : left + width]
     flip = int(rng.integers(4))
-    return window[:: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
+    return window[:, :: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
 
 
 def expose(light: F32, noise: NDArray[np.int16] | None) -> NDArray[np.uint8]:
-    """Turn linear light (H, W, 3) into 8-bit sRGB: curve, noise, then rounding, as a camera does."""
+    """Turn linear light (3, H, W) into 8-bit sRGB (H, W, 3): curve, noise, then rounding, as a camera does."""
     index = np.clip(light * np.float32(CURVE / WHITE), 0, CURVE - 1).astype(np.uint16)
     level = _encoded().take(index)
     if noise is not None:
         level = level + noise
-    level = (level + FRACTION // 2) >> 5
-    return np.clip(level, 0, 255).astype(np.uint8)
+    level = np.clip((level + FRACTION // 2) >> 5, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(level.transpose(1, 2, 0))
 
 
 def draw_sprite(
@@ -93,11 +93,11 @@ def draw_sprite(
 
     Parameters
     ----------
-    frame : ndarray, float32, (H, W, 3)
+    frame : ndarray, float32, (3, H, W)
         Linear light.
     sprite : Sprite
         Where the picture lies at rest.
-    picture : ndarray, float32, (h * w, 4)
+    picture : ndarray, float32, (4, h * w)
         Premultiplied R, G, B and coverage.
     shift : tuple of float
         To the right and down, in texture pixels.
@@ -120,15 +120,21 @@ def draw_sprite(
     u -= left
     v -= top
     at = top * width + left
-    u, v = u[:, None], v[:, None]
-    upper = picture.take(at, axis=0)
-    upper += u * (picture.take(at + 1, axis=0) - upper)
-    at += width
-    lower = picture.take(at, axis=0)
-    lower += u * (picture.take(at + 1, axis=0) - lower)
-    lower -= upper
-    upper += v * lower
-    part = frame[sprite.rows, sprite.cols]
-    upper = upper.reshape(*part.shape[:2], 4)
-    part *= 1.0 - upper[..., 3:]
-    part += upper[..., :3]
+    part = frame[:, sprite.rows, sprite.cols]
+    below = at + width
+    sampled = []
+    for plane in picture:
+        upper, right = plane.take(at), plane[1:].take(at)
+        right -= upper
+        right *= u
+        upper += right
+        lower, right = plane.take(below), plane[1:].take(below)
+        right -= lower
+        right *= u
+        lower += right
+        lower -= upper
+        lower *= v
+        upper += lower
+        sampled.append(upper.reshape(part.shape[1:]))
+    part *= 1.0 - sampled[3]
+    part += np.stack(sampled[:3])

@@ -43,22 +43,27 @@ def draw_light(rng: np.random.Generator) -> Light:
 
 
 def cosine(normal: F32, direction: F64, wrap: float = 0.0) -> tuple[F32, F32]:
-    """Wrapped Lambert term (H, W) and its change per radian of rotation about x, y and z (H, W, 3)."""
+    """Wrapped Lambert term (H, W) and its change per radian of rotation about x, y and z (3, H, W)."""
     toward = direction.astype(np.float32)
-    raw = (normal @ toward + wrap) / (1.0 + wrap)
-    lit = np.maximum(raw, 0.0)
-    turn = np.cross(normal, toward) * (raw > 0)[..., None] / (1.0 + wrap)
-    return np.asarray(lit, np.float32), np.asarray(turn, np.float32)
+    raw = (np.tensordot(toward, normal, 1) + np.float32(wrap)) / np.float32(1.0 + wrap)
+    return np.maximum(raw, 0.0), _cross(normal, toward) * ((raw > 0) / np.float32(1.0 + wrap))
 
 
 def gloss(normal: F32, direction: F64, power: float) -> tuple[F32, F32]:
-    """Blinn-Phong highlight (H, W) for a camera on the z axis and its change per radian (H, W, 3)."""
+    """Blinn-Phong highlight (H, W) for a camera on the z axis and its change per radian (3, H, W)."""
     half = direction + np.array([0.0, 0.0, 1.0])
     half = (half / np.linalg.norm(half)).astype(np.float32)
-    base = np.maximum(normal @ half, 0.0)
-    scale = np.float32(0.5 * (power + 8.0) / 8.0)
-    turn = (scale * power * base ** (power - 1.0))[..., None] * np.cross(normal, half)
-    return np.asarray(scale * base**power, np.float32), np.asarray(turn, np.float32)
+    base = np.maximum(np.tensordot(half, normal, 1), 0.0)
+    scale = 0.5 * (power + 8.0) / 8.0  # half of the normalised lobe: the micro-relief shadows the rest
+    steep = base ** (power - 1.0)
+    return scale * steep * base, (scale * power) * steep * _cross(normal, half)
+
+
+def _cross(normal: F32, vector: F32) -> F32:
+    """Cross product of a field of vectors (3, H, W) with one vector."""
+    x, y, z = normal
+    a, b, c = vector
+    return np.stack([y * c - z * b, z * a - x * c, x * b - y * a])
 
 
 def cast_shadow(z: F32, direction: F64, unit: float, softness: float = 0.16) -> F32:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.fields import F64
+from perfuse.synth.fields import F32
 from perfuse.synth.skin import rgb_of
 
 HAIR_STYLES = ("short", "side", "long", "bob", "curls", "shaved", "bun")
@@ -36,7 +36,7 @@ class Look:
         How far the corners of the mouth rise.
     hair_style : str
         One of :data:`HAIR_STYLES`.
-    hair, iris, cloth, wall : ndarray, (3,)
+    hair, iris, cloth, wall : ndarray, float32, (3,)
         Linear colours.
     beard : float
         0 none, 0.35 stubble, 1 full.
@@ -56,10 +56,10 @@ class Look:
     tilt: float
     smile: float
     hair_style: str
-    hair: F64
-    iris: F64
-    cloth: F64
-    wall: F64
+    hair: F32
+    iris: F32
+    cloth: F32
+    wall: F32
     beard: float
     lips: float
     neckline: int
@@ -69,8 +69,8 @@ def draw_look(rng: np.random.Generator, tone: int) -> Look:
     """Draw a look; hair and eyes are darker, and grey and fair hair rarer, on darker skin."""
     chin = rng.uniform(1.52, 1.68)
     jaw = rng.uniform(2.2, 3.0)
-    nose, eyes, mouth, brow = rng.uniform([0.86, 0.93, 0.9, 0.75], [1.15, 1.1, 1.12, 1.25])
-    eye_gap, tilt, smile = rng.uniform([0.425, -0.03, 0.2], [0.465, 0.10, 1.0])
+    nose, eyes, mouth, brow = map(float, rng.uniform([0.86, 0.93, 0.9, 0.75], [1.15, 1.1, 1.12, 1.25]))
+    eye_gap, tilt, smile = map(float, rng.uniform([0.425, -0.03, 0.2], [0.465, 0.10, 1.0]))
     style = HAIR_STYLES[int(rng.choice(len(HAIR_STYLES), p=[0.2, 0.2, 0.17, 0.12, 0.12, 0.07, 0.12]))]
     fair = max(0.0, 1.0 - tone / 5.0)
     weights = np.array([0.3 + (1 - fair), 0.4, 0.35 * (tone < 8), 0.4 * fair, 0.4 * fair, 0.2 * fair, 0.08])
@@ -92,7 +92,7 @@ def draw_look(rng: np.random.Generator, tone: int) -> Look:
         tilt=tilt,
         smile=smile,
         hair_style=style,
-        hair=rgb_of(hair) * (1.0 if tone < 6 else 0.55),
+        hair=rgb_of(hair) * np.float32(1.0 if tone < 6 else 0.55),
         iris=rgb_of(iris),
         cloth=rgb_of(cloth),
         wall=rgb_of(wall),

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.fields import F32, F64, bump, smoothstep
+from perfuse.synth.fields import F32, bump, smoothstep
 from perfuse.synth.look import Look
 from perfuse.synth.shape import EDGE, Canvas, chin_y, dome, half_width, mouth_y, normals, nose_y, relief
-from perfuse.synth.skin import BLOOD_TINT, Skin, stained
+from perfuse.synth.skin import Skin, stained
 
 
 @dataclass(slots=True)
@@ -21,11 +21,11 @@ class Coat:
 
     Attributes
     ----------
-    albedo : ndarray, float32, (H, W, 3)
+    albedo : ndarray, float32, (3, H, W)
         Diffuse reflectance.
     alpha : ndarray, float32, (H, W)
         Coverage, 0..1.
-    normal : ndarray, float32, (H, W, 3)
+    normal : ndarray, float32, (3, H, W)
         Where the surface faces.
     pulse : ndarray, float32, (H, W)
         Pulsatility relative to the mean over the face; 0 where no blood shows.
@@ -45,7 +45,7 @@ class Coat:
     def over(
         self,
         mask: F32,
-        albedo: F32 | F64 | None = None,
+        albedo: F32 | None = None,
         *,
         normal: F32 | None = None,
         pulse: F32 | float | None = None,
@@ -54,11 +54,10 @@ class Coat:
         loose: float = 0.0,
     ) -> None:
         """Lay a layer through ``mask``; what is None shows through. ``solid`` layers also cover the background."""
-        wide = mask[..., None]
         if albedo is not None:
-            self.albedo += wide * (np.asarray(albedo, np.float32) - self.albedo)
+            self.albedo += mask * ((albedo if albedo.ndim == 3 else albedo[:, None, None]) - self.albedo)
         if normal is not None:
-            self.normal += wide * (normal - self.normal)
+            self.normal += mask * (normal - self.normal)
         if pulse is not None:
             self.pulse += mask * (pulse - self.pulse)
         if sheen is not None:
@@ -70,10 +69,15 @@ class Coat:
 
 def bare(shape: tuple[int, int]) -> Coat:
     """Return a coat with nothing painted yet."""
-    facing = np.zeros((*shape, 3), np.float32) + np.array([0, 0, 1], np.float32)
-    flat = (np.zeros(shape, np.float32) for _ in range(4))
-    alpha, pulse, sheen, loose = flat
-    return Coat(np.zeros((*shape, 3), np.float32), alpha, facing, pulse, sheen, loose)
+    facing = np.zeros((3, *shape), np.float32)
+    facing[2] = 1.0
+    alpha, pulse, sheen, loose = (np.zeros(shape, np.float32) for _ in range(4))
+    return Coat(np.zeros((3, *shape), np.float32), alpha, facing, pulse, sheen, loose)
+
+
+def tinted(albedo: F32, red: float, green: float, blue: float) -> F32:
+    """Return albedo (3, H, W) times a colour."""
+    return albedo * np.array([red, green, blue], np.float32)[:, None, None]
 
 
 def paint_head(look: Look, skin: Skin, canvas: Canvas, *, eyes_open: bool = True) -> Coat:
@@ -105,21 +109,21 @@ def _face(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
     x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
     mouth, base = mouth_y(look), nose_y(look)
     red = 0.30 * bump(side, y, (0.56, 0.36), (0.24, 0.20)) + 0.22 * bump(x, y, (0.0, base - 0.1), (0.18, 0.12))
-    red += 0.10 * bump(side, y, (look.eye_gap, 0.16), (0.2, 0.07)) + 0.10 + 0.05 * canvas.blotch
+    red += 0.10 * bump(side, y, (look.eye_gap, 0.16), (0.2, 0.07)) + 0.16 + 0.05 * canvas.blotch
     red += 0.12 * bump(x, y, (0.0, chin_y(look) - 0.15), (0.25, 0.15))
     grain = np.exp(-0.035 * canvas.blotch - 0.022 * canvas.fine)
-    albedo = stained(skin.albedo.astype(np.float32) * grain[..., None], skin.redness * np.maximum(red, 0.0))
+    albedo = stained(skin.albedo[:, None, None] * grain, skin.redness * np.maximum(red, 0.0))
     under = 0.16 * bump(side, y, (look.eye_gap - 0.03, 0.15), (0.17, 0.04))
     under += 0.18 * bump(side, y, (look.eye_gap, -0.04), (0.24, 0.10))
     crease = 0.28 * np.exp(-(((y - mouth - 0.21 + 0.15 * x * x) / 0.03) ** 2)) * smoothstep(0.26, 0.05, side)
-    albedo *= np.exp(-(under + crease)[..., None] * np.array([0.7, 1.0, 1.0], np.float32))
+    albedo *= np.exp(-(under + crease) * np.array([0.7, 1.0, 1.0], np.float32)[:, None, None])
     sheen = 1.0 + 0.8 * bump(x, y, (0.0, -0.6), (0.5, 0.3)) + 1.0 * bump(x, y, (0.0, 0.3), (0.12, 0.3))
     width = half_width(look, y)
     mask = smoothstep(EDGE, -EDGE, (side - width) * np.clip(width, 0.25, 1.0)) * smoothstep(0.0, 0.1, width)
     shape = normals(relief(look, x, y), canvas.unit)
     coat.over(mask, albedo, normal=shape, pulse=pulse_map(look, canvas), sheen=sheen, solid=True)
     holes = bump(side, y, (0.085 * look.nose, base + 0.005), (0.042, 0.017))
-    coat.over(0.85 * holes, coat.albedo * np.array([0.22, 0.13, 0.12], np.float32), pulse=0.0, sheen=0.1)
+    coat.over(0.85 * holes, tinted(coat.albedo, 0.22, 0.13, 0.12), pulse=0.0, sheen=0.1)
 
 
 def _ears(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
@@ -127,8 +131,7 @@ def _ears(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
     u, v = (x - 1.0 - 0.10 * (0.2 - y)) / 0.15, (y - 0.17) / (0.33 - 0.05 * (y > 0.17))
     radius = np.sqrt(u * u + v * v)
     bowl = bump(u, v, (0.15, -0.05), (0.38, 0.5))
-    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32), (*x.shape, 3)), skin.redness * (0.45 + 0.5 * bowl))
-    albedo *= (1.0 - 0.5 * bowl)[..., None]
+    albedo = stained(skin.albedo, skin.redness * (0.45 + 0.5 * bowl)) * (1.0 - 0.5 * bowl)
     normal = dome(canvas.x, y, (0.0, 0.1), (1.35, 0.75))
     coat.over(smoothstep(1.04, 0.94, radius), albedo, normal=normal, pulse=1.1, sheen=0.7, solid=True, loose=1.0)
 
@@ -143,11 +146,10 @@ def _lips(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
     y, soft = canvas.y, 0.016
     mask = smoothstep(-soft, soft, y - top) * smoothstep(soft, -soft, y - bottom) * smoothstep(1.0, 0.93, np.abs(u))
     red = 0.25 + look.lips * (0.75 + 0.25 * (y < middle)) * skin.redness**0.5
-    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32) * 0.92, (*y.shape, 3)), red)
-    albedo *= (1.0 - 0.22 * smoothstep(soft, -soft, y - middle))[..., None]
+    albedo = stained(0.92 * skin.albedo, red) * (1.0 - 0.22 * smoothstep(soft, -soft, y - middle))
     coat.over(0.92 * mask, albedo, pulse=1.2, sheen=1.3)
     seam = np.exp(-(((y - middle) / (0.011 + 0.008 * inside)) ** 2)) * smoothstep(1.08, 0.9, np.abs(u))
-    coat.over(0.85 * seam, coat.albedo * np.array([0.32, 0.18, 0.18], np.float32), pulse=0.1, sheen=0.2)
+    coat.over(0.85 * seam, tinted(coat.albedo, 0.32, 0.18, 0.18), pulse=0.1, sheen=0.2)
 
 
 def _eye_frame(look: Look, canvas: Canvas, side: float) -> tuple[F32, F32, F32, F32]:
@@ -164,41 +166,40 @@ def _eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> Non
     u, y, upper, lower = _eye_frame(look, canvas, side)
     soft = 0.010
     mask = smoothstep(-soft, soft, y - upper) * smoothstep(soft, -soft, y - lower) * (np.abs(u) < 1.02)
-    white = 0.12 + 0.40 * float(skin.albedo.mean()) ** 0.5
-    ball = np.array([1.0, 0.95, 0.91], np.float32) * white * (1.0 - 0.35 * np.abs(u) ** 2.5)[..., None]
+    dim = min(1.0, 1.6 * float(skin.albedo.mean()) ** 0.33)  # the camera lifts a dark face, but eyes stay as they are
+    white = 0.50 * dim
+    ball = tinted(np.broadcast_to(white * (1.0 - 0.35 * np.abs(u) ** 2.5), (3, *u.shape)), 1.0, 0.95, 0.91)
     coat.over(mask, ball, normal=dome(canvas.x, canvas.y, (side * look.eye_gap, 0.0), (0.3, 0.3)), pulse=0.0, sheen=2.0)
-    gaze = 0.0
-    du, dy = canvas.x - side * look.eye_gap - gaze, y + 0.010
+    du, dy = canvas.x - side * look.eye_gap, y + 0.010
     radius = np.sqrt(du * du + dy * dy) / (0.094 * look.eyes)
     spokes = 1.0 + 0.12 * np.sin(11 * np.arctan2(dy, du))
     glow = 0.55 + 0.75 * smoothstep(0.15, 0.75, radius) * smoothstep(-0.8, 0.9, dy / 0.09)
-    iris = look.iris.astype(np.float32) * (glow * spokes * (1.0 - 0.75 * smoothstep(0.78, 1.0, radius)))[..., None]
+    iris = 0.85 * dim * look.iris[:, None, None] * (glow * spokes * (1.0 - 0.75 * smoothstep(0.78, 1.0, radius)))
     coat.over(mask * smoothstep(1.07, 0.95, radius), iris)
-    coat.over(mask * smoothstep(0.46, 0.36, radius), np.full(3, 0.006))
+    coat.over(mask * smoothstep(0.46, 0.36, radius), np.full(3, 0.006, np.float32))
     shade = smoothstep(0.055, 0.0, y - upper) * mask
     coat.over(0.55 * shade, coat.albedo * 0.25)
     glint = bump(du, dy, (-0.032, -0.036), (0.011, 0.011)) + 0.35 * bump(du, dy, (0.03, 0.03), (0.012, 0.01))
-    coat.over(np.minimum(mask * glint * 1.3, 1.0), np.full(3, 1.3))
+    coat.over(np.minimum(mask * glint * 1.3, 1.0), np.full(3, 1.3 * dim, np.float32))
     rim = smoothstep(0.012, 0.0, np.abs(y - lower - 0.004)) * smoothstep(1.05, 0.9, np.abs(u))
-    coat.over(0.4 * rim, stained(np.broadcast_to(skin.albedo.astype(np.float32) * 0.8, coat.albedo.shape), 0.7 + 0 * u))
+    coat.over(0.4 * rim, stained(0.8 * skin.albedo, 0.7 + 0 * u))
     _lashes(coat, look, u, y - upper, 0.020)
     crease = np.exp(-(((y - upper + 0.062 - 0.02 * u * u) / 0.013) ** 2)) * smoothstep(1.25, 0.7, np.abs(u))
-    coat.over(0.42 * crease, coat.albedo * np.array([0.5, 0.38, 0.36], np.float32))
+    coat.over(0.42 * crease, tinted(coat.albedo, 0.5, 0.38, 0.36))
 
 
 def _lashes(coat: Coat, look: Look, u: F32, away: F32, thick: float) -> None:
     """Draw a dark line along a lid, heavier towards the temple."""
     width = thick * (0.75 + 0.35 * u)
     line = np.exp(-((away / width) ** 2)) * smoothstep(1.12, 0.92, np.abs(u))
-    coat.over(0.92 * np.asarray(line, np.float32), 0.25 * look.hair * 0.5 + 0.004, pulse=0.0, sheen=0.2)
+    coat.over(0.92 * line, 0.12 * look.hair + 0.004, pulse=0.0, sheen=0.2)
 
 
 def _lid(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> None:
     """A closed eye: skin where the eyeball was, lashes along the lower lid."""
     u, y, upper, lower = _eye_frame(look, canvas, side)
     mask = smoothstep(-0.02, 0.02, y - upper) * smoothstep(0.01, -0.01, y - lower) * (np.abs(u) < 1.02)
-    albedo = stained(np.broadcast_to(skin.albedo.astype(np.float32) * 0.86, coat.albedo.shape), 0.35 + 0 * u)
-    coat.over(mask, albedo, pulse=0.5, sheen=1.0)
+    coat.over(mask, stained(0.86 * skin.albedo, 0.35 + 0 * u), pulse=0.5, sheen=1.0)
     _lashes(coat, look, u, y - lower + 0.008, 0.016)
 
 
@@ -224,7 +225,7 @@ def _beard(coat: Coat, look: Look, canvas: Canvas) -> None:
     moustache = smoothstep(0.42, 0.30, x) * np.exp(-(((y - mouth + 0.135 - 0.25 * x * x) / 0.062) ** 4))
     patch = np.exp(-((x / 0.1) ** 4)) * smoothstep(0.12, 0.2, y - mouth)
     area = np.minimum(np.maximum(area, np.maximum(moustache, patch)), 1.0)
-    strands = 0.85 + 0.15 * np.tanh(2.0 * canvas.fine)
+    strands = 1.0 - (0.06 + 0.22 * (1.0 - look.beard)) * (0.5 + 0.5 * np.tanh(1.5 * canvas.fine))
     mask = np.asarray(area * strands * look.beard, np.float32)
     coat.over(np.minimum(mask, 0.97), 0.7 * look.hair + 0.004, pulse=0.15, sheen=0.5)
 
@@ -245,7 +246,7 @@ def _hair_colour(look: Look, canvas: Canvas, part: float, ring: float) -> F32:
     streak, reach = _strands(look, canvas, part, 26.0)
     shine = 0.55 * np.exp(-(((reach - ring - 0.05 * streak) / 0.16) ** 2))
     level = np.exp(0.28 * streak) * (0.75 + shine)
-    return np.asarray(look.hair.astype(np.float32) * level[..., None], np.float32)
+    return look.hair[:, None, None] * level
 
 
 def _front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
@@ -269,10 +270,10 @@ def _front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
         return
     normal = dome(x, y, (0.0, -0.3), (1.22 + lift, 1.35 + lift))
     shadow = smoothstep(-0.16, 0.02, hollow) * smoothstep(0.2, -0.2, y)
-    coat.over(0.35 * shadow * coat.alpha, coat.albedo * np.exp(-1.2 * BLOOD_TINT))
+    coat.over(0.35 * shadow * coat.alpha, stained(coat.albedo, 1.2 + 0 * x))
     colour = _hair_colour(look, canvas, part, 1.05)
     if style == "curls":
-        colour = look.hair.astype(np.float32) * (0.85 * np.exp(0.30 * canvas.fine + 0.15 * canvas.blotch))[..., None]
+        colour = look.hair[:, None, None] * (0.85 * np.exp(0.30 * canvas.fine + 0.15 * canvas.blotch))
     coat.over(mask, colour, normal=normal, pulse=0.0, sheen=0.15, solid=True, loose=1.0)
 
 

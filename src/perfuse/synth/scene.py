@@ -26,7 +26,10 @@ COMPONENTS = ("rest", "key", "pitch", "yaw", "roll", "pulse", "arrival", "blood"
 SUPER = 2
 """Texture pixels per picture pixel: keeps bilinear sampling accurate at any fraction of a pixel."""
 
-VENOUS = np.array([0.6, 1.0, 0.8], np.float32)
+JOINT = (0.0, 1.1, -0.7)
+"""Where the head turns, in head units."""
+
+VENOUS = (0.6, 1.0, 0.8)
 """Signature of slow venous blood: less oxygen absorbs relatively more red than a pulse does."""
 
 SPREAD_S = 0.012
@@ -39,14 +42,17 @@ class Sprite:
 
     Attributes
     ----------
-    pictures : ndarray, float32, (J, h * w * 4)
-        Premultiplied R, G, B and coverage in linear light, one row per component.
+    pictures : ndarray, float32, (J, 4, h * w)
+        Premultiplied R, G, B and coverage in linear light, one entry per component.
     shape : tuple of int
         (h, w) of a picture in texture pixels.
     rows, cols : slice
         The part of the frame that the sprite may touch.
     u, v, z : ndarray, float32, (N,)
-        Texture coordinates (texture pixels) and relief (head units) of the frame's pixels in that part, at rest.
+        Texture coordinates (texture pixels) of the frame's pixels in that part, at rest, and how far the relief
+        stands there in front of the joint of head and neck (head units).
+    pivot : tuple of float
+        Texture coordinates of that joint.
     """
 
     pictures: F32
@@ -56,6 +62,7 @@ class Sprite:
     u: F32
     v: F32
     z: F32
+    pivot: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +75,12 @@ class Scene:
         Frame pixels per head unit (half a face width).
     origin : tuple of float
         Pixel (x, y) midway between the pupils at rest.
-    background : ndarray, float32, (H, W, 3)
+    background : ndarray, float32, (3, H, W)
         Linear light.
     head, body : Sprite
         What moves.
     blink : ndarray, float32
-        What closing the lids adds to the head's first picture within ``blink_rows``, (rows, w * 4).
+        What closing the lids adds to the head's first picture within ``blink_rows``, (4, rows, w).
     blink_rows : slice
         Texture rows about the eyes.
     regions : dict of str to ndarray, float32, (h, w)
@@ -95,38 +102,40 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
     unit = 0.192 * min(height, 0.75 * width)
     origin = (width / 2 + unit * rng.uniform(-0.15, 0.15), 0.44 * height + unit * rng.uniform(-0.06, 0.06))
     background = paint_background(rng, look, height, width)
-    canvas = make_canvas(rng, SUPER * unit, -1.65, 1.65, -2.15, 2.4)
+    top, bottom = (-2.15 if look.hair_style in ("bun", "curls") else -1.75), (2.4 if look.hair_style == "long" else 1.7)
+    canvas = make_canvas(rng, SUPER * unit, -1.5, 1.5, top, bottom)
     z = relief(look, canvas.x, canvas.y)
     shade = cast_shadow(z, light.direction, canvas.unit), cavity(z, canvas.unit)
     coat = paint_head(look, skin, canvas)
     regions = skin_regions(look, coat, canvas)
     pictures = lit(coat, skin, light, canvas, *shade)
     gain = _exposure(skin, pictures[0], regions["skin"])
-    pictures[..., :3] *= gain
-    eyes = slice(*(int((y + 2.15) * canvas.unit) for y in (-0.22, 0.22)))
+    pictures[:, :3] *= gain
+    eyes = slice(*(int((y - top) * canvas.unit) for y in (-0.22, 0.22)))
     part = canvas.window(eyes, slice(None))
     closed = lit(paint_head(look, skin, part, eyes_open=False), skin, light, part, *(s[eyes] for s in shade))[0]
-    closed[..., :3] *= gain
-    blink = (_smooth(closed) - _smooth(pictures[0, eyes])) * _feather(len(closed))[:, None, None]
+    closed[:3] *= gain
+    fade = _feather(part.shape[0])[:, None]
+    blink = np.stack([fade * (_smooth(a) - _smooth(b)) for a, b in zip(closed, pictures[0, :, eyes], strict=True)])
     left, right = -origin[0] / unit - 0.3, (width - origin[0]) / unit + 0.3
     trunk = make_canvas(rng, SUPER * unit, left, right, 0.6, (height - origin[1]) / unit + 0.4)
     ones = np.ones(trunk.shape, np.float32)
     clothed = lit(paint_body(look, skin, trunk, float(light.direction[0]), gain), skin, light, trunk, ones, ones)
-    clothed[..., :3] *= gain
+    clothed[:, :3] *= gain
     return Scene(
         unit,
         origin,
         background * np.float32(np.clip(gain, 0.6, 1.6) ** 0.5),
         _sprite(pictures, canvas, z, unit, origin, (height, width)),
         _sprite(clothed, trunk, 0 * ones, unit, origin, (height, width)),
-        blink.reshape(len(blink), -1),
+        blink,
         eyes,
         regions,
     )
 
 
 def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: F32, hollow: F32) -> F32:
-    """Light a coat of paint: (J, H, W, 4), one premultiplied picture per component.
+    """Light a coat of paint: (J, 4, H, W), one premultiplied picture per component.
 
     ``rest`` is the picture as it stands; ``key`` changes with the key light's relative strength; ``pitch``, ``yaw``
     and ``roll`` per radian of rotation; ``pulse`` per unit of blood volume wave; ``arrival`` per unit of its time
@@ -137,25 +146,24 @@ def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: F32, hollo
     front, front_turn = cosine(coat.normal, light.direction, 0.2)
     sky, sky_turn = cosine(coat.normal, np.array([0.0, -1.0, 0.0]), 1.0)
     shine, shine_turn = gloss(coat.normal, light.direction, 14.0)
-    key, ambient = light.key.astype(np.float32), light.ambient.astype(np.float32)
-    mirror = (skin.specular * coat.sheen * shadow)[..., None] * key
-    direct = coat.albedo * (front * shadow)[..., None] * key
-    diffuse = direct + coat.albedo * ((0.55 + 0.6 * sky) * hollow)[..., None] * ambient
-    out = np.zeros((len(COMPONENTS), *canvas.shape, 4), np.float32)
-    out[0, ..., :3] = diffuse + mirror * shine[..., None]
-    out[1, ..., :3] = direct + mirror * shine[..., None]
-    for axis in range(3):
-        turned = (front_turn[..., axis] * shadow)[..., None] * key
-        turned = turned + (0.6 * sky_turn[..., axis] * hollow)[..., None] * ambient
-        out[2 + axis, ..., :3] = coat.albedo * turned + mirror * shine_turn[..., axis, None]
-    blood = diffuse * (np.float32(skin.depth) * coat.pulse)[..., None]
-    signature = skin.signature.astype(np.float32)
-    late = SPREAD_S * canvas.delay[..., None] - skin.lead_s.astype(np.float32)
-    out[5, ..., :3] = -blood * signature
-    out[6, ..., :3] = blood * signature * late
-    out[7, ..., :3] = -blood * VENOUS
-    out[..., :3] *= coat.alpha[..., None]
-    out[0, ..., 3] = coat.alpha
+    out = np.zeros((len(COMPONENTS), 4, *canvas.shape), np.float32)
+    for colour in range(3):
+        key, ambient = float(light.key[colour]), float(light.ambient[colour])
+        albedo = coat.albedo[colour] * coat.alpha
+        mirror = (key * skin.specular) * coat.sheen * shadow * coat.alpha
+        direct = key * albedo * front * shadow
+        diffuse = direct + ambient * albedo * (0.55 + 0.6 * sky) * hollow
+        out[0, colour] = diffuse + mirror * shine
+        out[1, colour] = direct + mirror * shine
+        for axis in range(3):
+            turned = key * front_turn[axis] * shadow + (0.6 * ambient) * sky_turn[axis] * hollow
+            out[2 + axis, colour] = albedo * turned + mirror * shine_turn[axis]
+        blood = skin.depth * coat.pulse * diffuse
+        swing = float(skin.signature[colour]) * blood
+        out[5, colour] = -swing
+        out[6, colour] = swing * (SPREAD_S * canvas.delay - float(skin.lead_s[colour]))
+        out[7, colour] = -VENOUS[colour] * blood
+    out[0, 3] = coat.alpha
     return out
 
 
@@ -178,8 +186,8 @@ def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, F32]:
 
 def _exposure(skin: Skin, picture: F32, region: F32) -> float:
     """Gain with which a camera shows this face: darker skin is lifted, but not all the way."""
-    luma = np.array([0.2126, 0.7152, 0.0722])
-    seen = float((picture[..., :3] @ luma * region).sum() / max(float(region.sum()), 1e-6))
+    luma = np.array([0.2126, 0.7152, 0.0722], np.float32)
+    seen = float((np.tensordot(luma, picture[:3], 1) * region).sum() / max(float(region.sum()), 1e-6))
     return float(0.60 * (float(skin.albedo @ luma)) ** 0.55 / max(seen, 1e-6))
 
 
@@ -213,15 +221,17 @@ def _sprite(
     height, width = canvas.shape
     soft = blur(z, 0.06 * canvas.unit)
     at = np.clip(np.rint(v), 0, height - 1).astype(int), np.clip(np.rint(u), 0, width - 1).astype(int)
-    smooth = np.stack([_smooth(picture) for picture in pictures])
-    smooth[:, [0, -1]] = 0.0
-    smooth[:, :, [0, -1]] = 0.0
+    for picture in pictures:
+        for plane in picture:
+            plane[:] = _smooth(plane)
+            plane[[0, -1]] = plane[:, [0, -1]] = 0.0  # beyond its edges a sprite is transparent
     return Sprite(
-        np.ascontiguousarray(smooth.reshape(len(pictures), -1)),
+        pictures.reshape(len(pictures), 4, -1),
         (height, width),
         rows,
         cols,
         u.ravel().astype(np.float32),
         v.ravel().astype(np.float32),
-        soft[at].ravel(),
+        soft[at].ravel() - np.float32(JOINT[2]),
+        ((JOINT[0] - low_x) * canvas.unit, (JOINT[1] - low_y) * canvas.unit),
     )

@@ -140,18 +140,18 @@ def _nose(look: Look, x: F32, y: F32) -> F32:
 
 
 def normals(z: F32, unit: float) -> F32:
-    """Unit normals (H, W, 3) of a relief, pointing out of the surface."""
+    """Unit normals (3, H, W) of a relief, pointing out of the surface."""
     dy, dx = np.gradient(z, np.float32(1.0 / unit))
-    normal = np.stack([-dx, -dy, np.ones_like(z)], axis=-1)
-    normal /= np.sqrt((normal * normal).sum(axis=-1, keepdims=True))
+    normal = np.stack([-dx, -dy, np.ones_like(z)])
+    normal /= np.sqrt((normal * normal).sum(axis=0))
     return np.asarray(normal, np.float32)
 
 
 def dome(x: F32, y: F32, centre: tuple[float, float], radii: tuple[float, float]) -> F32:
-    """Unit normals of an ellipsoidal dome seen from the front, for parts that are not in the relief."""
+    """Unit normals (3, H, W) of an ellipsoidal dome seen from the front, for parts that are not in the relief."""
     u = (x - centre[0]) / radii[0]
     v = (y - centre[1]) / radii[1]
     length = np.sqrt(u * u + v * v)
     shrink = np.minimum(1.0, 0.97 / np.maximum(length, 1e-6))
     u, v = u * shrink, v * shrink
-    return np.asarray(np.stack([u, v, np.sqrt(np.maximum(1.0 - u * u - v * v, 0.0))], axis=-1), np.float32)
+    return np.asarray(np.stack([u, v, np.sqrt(np.maximum(1.0 - u * u - v * v, 0.0))]), np.float32)

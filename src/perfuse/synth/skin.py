@@ -32,7 +32,7 @@ class Skin:
     ----------
     tone : int
         Monk skin tone, 1 (lightest) to 10.
-    albedo : ndarray, float64, (3,)
+    albedo : ndarray, float32, (3,)
         Diffuse reflectance R, G, B in linear light.
     depth : float
         Peak-to-peak swing of diffuse green light over a beat, as a fraction of its mean.
@@ -47,7 +47,7 @@ class Skin:
     """
 
     tone: int
-    albedo: F64
+    albedo: F32
     depth: float
     signature: F64
     lead_s: F64
@@ -67,9 +67,9 @@ def linear_to_srgb(values: NDArray[np.floating]) -> F64:
     return np.asarray(np.where(v <= 0.0031308, v * 12.92, 1.055 * np.maximum(v, 0.0031308) ** (1 / 2.4) - 0.055))
 
 
-def rgb_of(code: str) -> F64:
+def rgb_of(code: str) -> F32:
     """Return linear R, G, B of a six-digit hexadecimal sRGB colour."""
-    return srgb_to_linear(np.array([int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]))
+    return srgb_to_linear(np.array([int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)])).astype(np.float32)
 
 
 def draw_skin(rng: np.random.Generator, tone: int | None, depth: float | None) -> Skin:
@@ -94,7 +94,7 @@ def draw_skin(rng: np.random.Generator, tone: int | None, depth: float | None) -
         depth = drawn_depth * (1.0 if tone <= 6 else 0.85 if tone <= 8 else 0.7)
     return Skin(
         tone=tone,
-        albedo=0.82 * rgb_of(MONK_SRGB[tone - 1]) * tint * WARMTH ** (0.45 + 0.05 * tone),
+        albedo=(0.82 * rgb_of(MONK_SRGB[tone - 1]) * tint * WARMTH ** (0.7 + 0.025 * tone)).astype(np.float32),
         depth=depth,
         signature=np.array([red, 1.0, blue]),
         lead_s=np.array([lead, 0.0, -0.002]),
@@ -104,5 +104,6 @@ def draw_skin(rng: np.random.Generator, tone: int | None, depth: float | None) -
 
 
 def stained(albedo: F32, redness: F32) -> F32:
-    """Albedo (H, W, 3) under ``redness`` (H, W) of standing blood: 0 none, 1 a flushed cheek."""
-    return np.asarray(albedo * np.exp(-redness[..., None] * BLOOD_TINT), np.float32)
+    """Albedo, (3,) or (3, H, W), under ``redness`` (H, W) of standing blood: 0 none, 1 a flushed cheek."""
+    base = albedo.reshape(3, 1, 1) if albedo.ndim == 1 else albedo
+    return np.asarray(base * np.exp(-redness * BLOOD_TINT[:, None, None]), np.float32)

@@ -63,8 +63,7 @@ def write_video(
         raise OutputError(f"There is no folder {path.parent}.", "Create it first.")
     part = path.with_name(f".{path.stem[:100]}.{os.getpid()}{path.suffix}")
     try:
-        # bitexact: no random identifiers, no date.
-        with av.open(str(part), "w", container_options={"fflags": "+bitexact"}) as container:
+        with av.open(str(part), "w", container_options=_muxer_options(path)) as container:
             _encode(container, frames, codec, pixel_format, dict(options or {}), nominal_rate_hz)
         part.replace(path)
     except (av.FFmpegError, ValueError) as error:
@@ -79,6 +78,14 @@ def write_video(
         raise OutputError(f"{path} cannot be written ({error}).", "Choose another place.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _muxer_options(path: Path) -> dict[str, str]:
+    """Return options that make files exact and repeatable."""
+    options = {"fflags": "+bitexact"}  # no random identifiers, no date
+    if path.suffix.lower() in (".mp4", ".mov", ".m4v"):
+        options["movie_timescale"] = str(TICK_S.denominator)  # else the first time is rounded to a millisecond
+    return options
 
 
 def _encode(

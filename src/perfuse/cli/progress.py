@@ -1,0 +1,49 @@
+"""A bar on stderr for what takes long; nothing at all in a log or a pipe."""
+
+from __future__ import annotations
+
+import time
+
+from rich import progress as bars
+from rich.console import Console
+from rich.markup import escape
+
+PATIENCE_S = 1.0
+"""The bar appears after this long."""
+
+
+class Progress:
+    """Callable with (seconds done, seconds in all or None); used in a ``with`` statement.
+
+    Parameters
+    ----------
+    name : str
+        What is being worked on.
+    show : bool
+        False for never; it is never shown where stderr is no terminal either.
+    """
+
+    def __init__(self, name: str, *, show: bool = True) -> None:
+        console = Console(stderr=True)
+        columns = bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[at]}")
+        self._bar = bars.Progress(*columns, console=console, transient=True, refresh_per_second=8)
+        self._task = self._bar.add_task(escape(name), total=None, at="")
+        self._wanted = show and console.is_terminal
+        self._begun = time.monotonic()
+        self.shown = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, done_s: float, total_s: float | None) -> None:
+        """Say how far the work is."""
+        if self._wanted and not self.shown and time.monotonic() - self._begun > PATIENCE_S:
+            self.shown = True
+            self._bar.start()
+        if self.shown:
+            at = f"{done_s:.0f} s" if total_s is None else f"{done_s:.0f} of {total_s:.0f} s"
+            self._bar.update(self._task, total=total_s, completed=done_s, at=at)
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self._bar.stop()

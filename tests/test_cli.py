@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -423,12 +425,84 @@ def test_state_in_words(made, expected):
 
 
 def test_lost_and_waiting_states():
-    from dataclasses import replace
-
     lost = replace(face(), events=(FaceEvent(0.0, "found"), FaceEvent(3.0, "lost")))
     early = replace(face(), heart_rate=Vital.none("/min", "10 s are needed, 3 s were seen"))
     assert "lost" in state_text(replace(measurement(), faces=(lost,))).plain
     assert "10 s are needed" in state_text(replace(measurement(), faces=(early,))).plain
+
+
+# --- demo ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def person(monkeypatch):
+    """Stand in for synthesis and measuring; the person's rates can be set before the demo runs."""
+    truth = SimpleNamespace(heart_rate=72.0, respiratory_rate=15.0, beats_s=np.cumsum([0.8, 0.85, 0.82, 0.9, 0.81]))
+
+    def write(path, *, truth_path, progress):
+        Path(path).write_bytes(b"video")
+        Path(truth_path).write_text("{}")
+        progress(1, 2)
+
+    made = SimpleNamespace(
+        settings=SimpleNamespace(rate_hz=30.0),
+        truth=truth,
+        write=write,
+        photo=lambda: np.zeros((8, 8, 3), np.uint8),
+    )
+    monkeypatch.setattr("perfuse.synth.subject", lambda seed, duration_s: made)
+    monkeypatch.setattr(perfuse.pipeline, "measure", lambda source, progress: measurement("face.mp4"))
+    return made
+
+
+def test_demo_shows_truth_beside_the_answer_and_keeps_everything(person, capsys, tmp_path):
+    assert main(["demo", "--keep", str(tmp_path / "new" / "folder")]) == 0
+    out = capsys.readouterr().out
+    assert "Heart rate" in out
+    assert "72.0 /min" in out
+    assert "70.9–73.2 ✓" in out
+    kept = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
+    assert kept == ["face.mp4", "report.html", "truth.json"]
+    page = (tmp_path / "new" / "folder" / "report.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page
+
+
+@pytest.mark.parametrize(("heart", "breath"), [(75.0, 15.0), (72.0, 20.0)])
+def test_demo_fails_when_the_truth_is_outside(person, capsys, tmp_path, heart, breath):
+    person.truth.heart_rate, person.truth.respiratory_rate = heart, breath
+    assert main(["demo", "--keep", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "✗" in out
+    assert "The answer is wrong" in out
+
+
+def test_demo_fails_without_a_heart_rate(person, capsys, tmp_path, monkeypatch):
+    silent = replace(face(), heart_rate=Vital.none("/min", "no pulse stood out"))
+    answer = replace(measurement(), faces=(silent,))
+    monkeypatch.setattr(perfuse.pipeline, "measure", lambda source, progress: answer)
+    assert main(["demo", "--keep", str(tmp_path)]) == 1
+    assert "no pulse stood out" in capsys.readouterr().out
+
+
+def test_demo_without_the_extra_says_how_to_get_the_report(person, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["demo", "--keep", str(tmp_path)]) == 0
+    assert "pip install 'perfuse[report]'" in capsys.readouterr().out
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_demo_without_keep_leaves_only_the_report(person, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["demo"]) == 0
+    (left,) = tmp_path.iterdir()
+    assert [path.name for path in left.iterdir()] == ["report.html"]
+    assert str(left / "report.html") in capsys.readouterr().out
+
+
+def test_demo_into_a_file_is_refused(person, capsys, tmp_path):
+    (tmp_path / "x").touch()
+    assert main(["demo", "--keep", str(tmp_path / "x")]) == 4
+    assert main(["demo", "--seconds", "3"]) == 2
 
 
 # --- drawing ------------------------------------------------------------------------------------------------------

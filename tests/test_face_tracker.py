@@ -49,10 +49,8 @@ def clock(seconds: float, rate: float = 30.0) -> np.ndarray:
 
 
 def places(out: list[TrackedFrame], identity: int = 0) -> np.ndarray:
-    return np.array(
-        [face.box.centre if (face := next((f for f in item.faces if f.id == identity), None)) else (np.nan,) * 2
-         for item in out]
-    )  # fmt: skip
+    faces = (next((f for f in item.faces if f.id == identity), None) for item in out)
+    return np.array([face.box.centre if face else (np.nan, np.nan) for face in faces])
 
 
 def test_every_frame_comes_back_once_in_order_with_the_face() -> None:
@@ -139,7 +137,9 @@ def test_a_face_that_leaves_is_lost_when_last_seen() -> None:
     assert max(seen) > 1.0
 
 
-@pytest.mark.parametrize(("back", "place", "identity"), [(3.2, (206, 153), 0), (3.2, (380, 200), 1), (5.5, (200, 150), 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("back", "place", "identity"), [(3.2, (206, 153), 0), (3.2, (380, 200), 1), (5.5, (200, 150), 1)]
+)
 def test_a_face_that_comes_back(back: float, place: tuple[float, float], identity: int) -> None:
     def path(t: float) -> list[tuple[float, float]]:
         return [(200, 150)] if t < 1.5 else [place] if t >= back else []
@@ -172,16 +172,16 @@ def test_a_short_miss_is_bridged_and_a_longer_one_is_not() -> None:
 @pytest.mark.parametrize("rate", [5.0, 30.0, 120.0])
 def test_few_frames_are_held(rate: float) -> None:
     tracker = Tracker(DETECTOR)
-    pushed = given_back = 0
-    for frame in frames(lambda t: [(200, 150)] if t < 1 else [], clock(2, rate)):
-        pushed += 1
+    given_back = 0
+    for pushed, frame in enumerate(frames(lambda t: [(200, 150)] if t < 1 else [], clock(2, rate)), 1):
         given_back += len(tracker.push(frame))
         assert pushed - given_back <= min(HOLD_FRAMES, HOLD_S * rate + 1)
 
 
 def test_gaps_in_time_are_not_filled() -> None:
     times = [*clock(1), *(clock(1) + 2.2), *(clock(1) + 60)]
-    _, tracker = track(frames(lambda t: [(200, 150)], times))
+    out, tracker = track(frames(lambda t: [(200, 150)], times))
+    assert all(item.faces for item in out)
     story = [(i, e.kind, round(e.time_s, 2)) for i, e in tracker.events]
     assert story == [(0, "found", 0.0), (0, "lost", 3.17), (1, "found", 60.0)]
 
@@ -242,7 +242,9 @@ def test_laws_of_any_scene(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 80))
     steps = data.draw(st.lists(st.sampled_from([0.008, 0.02, 0.033, 0.1, 0.7, 4.0]), min_size=count, max_size=count))
     times = np.cumsum(steps).tolist()
-    spots = st.lists(st.sampled_from([(40.0, 50.0), (46.0, 50.0), (150.0, 60.0), (60.0, 140.0)]), max_size=3, unique=True)  # fmt: skip
+    spots = st.lists(
+        st.sampled_from([(40.0, 50.0), (46.0, 50.0), (150.0, 60.0), (60.0, 140.0)]), max_size=3, unique=True
+    )
     stay = data.draw(st.lists(st.tuples(st.integers(1, 30), spots), min_size=1, max_size=6))
     scene = [[Box(x, y, 30, 30) for x, y in here] for length, here in stay for _ in range(length)]
     script = {t: scene[min(k, len(scene) - 1)] for k, t in enumerate(times)}

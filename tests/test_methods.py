@@ -12,6 +12,7 @@ from perfuse.core.errors import UsageError
 from perfuse.core.method import Method
 from perfuse.core.signals import Chunk
 from perfuse.methods import METHODS, fold, get_method, list_methods
+from perfuse.methods.colour import relative
 from test_methods_oracles import ORACLES
 
 every_method = pytest.mark.parametrize("name", METHODS.names())
@@ -223,3 +224,12 @@ def test_the_registry():
     assert [card.name for card in list_methods()] == list(METHODS.names())
     with pytest.raises(UsageError, match="Did you mean 'chrom'"):
         get_method("chrome")
+
+
+def test_relative_change_of_constant_and_dead_channels_is_exactly_nothing():
+    window = np.full((48, 3), 163.1)
+    window[:, 1] = 120 + np.arange(48)
+    window[:, 2] = 0
+    change = relative(window)
+    assert not change[:, [0, 2]].any()
+    np.testing.assert_allclose(change[:, 1], window[:, 1] / window[:, 1].mean() - 1)

@@ -26,7 +26,7 @@ from perfuse.core.results import Point, Vital
 from perfuse.report import words
 from perfuse.report.csv import COLUMNS, to_csv
 from perfuse.report.files import check_writable, write_atomic
-from perfuse.report.html import MAX_ROWS, render
+from perfuse.report.html import render
 from perfuse.report.json import SCHEMA_PATH, significant, to_json
 
 SCHEMA = json.loads(SCHEMA_PATH.read_text())
@@ -260,10 +260,12 @@ def test_variability_without_a_value_says_so_once():
     assert page.count("too short") == 2  # one tile, one row of the table
 
 
-def test_long_recordings_fold_and_are_cut():
-    page = render(measurement(duration_s=MAX_ROWS * 20.0 + 100))
+def test_long_recordings_fold_and_are_cut(monkeypatch):
+    monkeypatch.setattr("perfuse.report.html.MAX_ROWS", 5)
+    page = render(measurement(duration_s=130.0))
     assert page.count("<details>") == 1
     assert "the whole wave is in the JSON" in page
+    assert len(re.findall(r'id="f0-pulse\d+-figure_1"', page)) == 5
 
 
 def test_face_picture_only_when_given():

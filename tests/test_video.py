@@ -30,11 +30,11 @@ def read(path, **given):
     return np.array([t for t, _ in frames]), [rgb for _, rgb in frames], stream.warnings
 
 
-def digest(path):
-    """One hash over every plane, map and time of a file."""
+def digest(path, hold=False):
+    """One hash over every plane, map and time of a file, read frame by frame or all at once."""
     out = hashlib.sha256()
     with open_source(path) as stream:
-        for frame in stream:
+        for frame in list(stream) if hold else stream:
             out.update(np.float64(frame.time_s).tobytes() + frame.to_rgb.tobytes())
             for plane in frame.planes:
                 out.update(np.ascontiguousarray(plane).tobytes())
@@ -71,7 +71,8 @@ def test_halved_chroma_at_every_size(tmp_path, size):
 @pytest.mark.parametrize("rate", [5, 10, 15, 24, 25, 30, 50, 60, 90, 120])
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
 def test_every_rate(tmp_path, rate, ending):
-    path = encode(tmp_path / f"a.{ending}", clip(12, 16, 16), steady(12, rate), rate=rate)
+    options = {"bf": "0"} if ending == "mkv" else {}
+    path = encode(tmp_path / f"a.{ending}", clip(12, 16, 16), steady(12, rate), rate=rate, options=options)
     with open_source(path) as stream:
         times = [frame.time_s for frame in stream]
         assert stream.info.nominal_rate_hz == pytest.approx(rate, rel=0.01)
@@ -86,7 +87,8 @@ def test_every_rate(tmp_path, rate, ending):
 )
 def test_times_written_are_times_read(tmp_path_factory, start, steps, ending):
     times = start + np.concatenate([[0.0], np.cumsum(steps)])
-    path = encode(tmp_path_factory.mktemp("vfr") / f"a.{ending}", clip(len(times), 16, 16), times)
+    options = {"bf": "0"} if ending in ("mkv", "nut") else {}  # their writers delay everything by the B-frames
+    path = encode(tmp_path_factory.mktemp("vfr") / f"a.{ending}", clip(len(times), 16, 16), times, options=options)
     seen, _, _ = read(path)
     assert len(seen) == len(times)
     assert np.abs(seen - times).max() <= (0.5e-3 if ending == "mkv" else 0) + float(TICK) / 2 + 1e-9
@@ -139,11 +141,12 @@ def test_colours_are_those_of_swscale(tmp_path, codec, pixel_format, tags):
         assert stream.info.pixel_format == decoded.format.name
     means, _ = area_mean(frame, Box(0, 0, 128, 96), 4, 4)
     # Between 8 and more bits of full range swscale shifts, where H.273 scales: white 1020 of 1023, up to a level less.
-    wide = "gb" in pixel_format or "gray16" in pixel_format or ("10" in pixel_format and tags.get("color_range") == 2)
+    wide = pixel_format in ("gray16le", "yuv440p12le") or "gb" in pixel_format or ("10" in pixel_format and tags.get("color_range") == 2)
     assert np.abs(means - oracle).max() < (1.2 if wide else 0.6)
 
 
-def test_regular_formats_are_views_and_not_copies(tmp_path):
+def test_regular_formats_are_views_and_not_copies(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "_threads", lambda: 2)
     for pixel_format, codec in (("yuv420p", "libx264"), ("nv12", "rawvideo"), ("bgr0", "ffv1")):
         path = encode(tmp_path / f"{pixel_format}.nut", clip(2), codec=codec, pixel_format=pixel_format)
         with open_source(path) as stream:
@@ -168,8 +171,7 @@ def test_every_layout_lists_components_ffmpeg_knows():
         colours = [c for c in known.components if not c.is_alpha]
         assert len(layout.parts) == len(colours)
         assert [plane for plane, _, _ in layout.parts] == [c.plane for c in colours]
-        if not name.startswith("p0"):
-            assert {c.bits for c in colours} == {layout.bits}
+        assert {c.bits for c in colours} == {layout.bits}
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270, -90])
@@ -260,22 +262,23 @@ def test_reading_twice_gives_the_same_bytes(tmp_path):
     assert digest(path) == digest(path)
 
 
-@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "ffv1"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg", "ffv1"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_damaged_file_is_read_to_its_end_and_the_same_on_any_number_of_threads(tmp_path, monkeypatch, codec, seed):
     rng = np.random.default_rng(7)
     noisy = [np.clip(p + rng.normal(0, 12, p.shape), 0, 255).astype(np.uint8) for p in clip(60, 96, 128)]
-    options = {"libx264": {"g": "12"}, "mpeg4": {"b": "800000", "bt": "800000"}, "ffv1": {"slicecrc": "0"}}[codec]
-    whole = encode(tmp_path / "a.mp4", noisy, codec=codec, options=options)
+    options = {"libx264": {"g": "12"}, "mpeg4": {"b": "800000"}, "mjpeg": {"b": "800000"}, "ffv1": {}}[codec]
+    pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    whole = encode(tmp_path / "a.mp4", noisy, codec=codec, options=options, pixel_format=pixel_format, tick=None)
     path = scratch(whole, tmp_path / "b.mp4", seed)
     times, _, warnings = read(path)
     assert times[-1] == read(whole)[0][-1]
-    assert len(times) >= 50
+    assert len(times) >= 45
     assert codec == "ffv1" or "damaged" in " ".join(warnings)
     digests = set()
     for threads in (1, 2, 8, 8):
         monkeypatch.setattr(container, "_threads", lambda threads=threads: threads)
-        digests.add(digest(path))
+        digests |= {digest(path), digest(path, hold=True)}
     assert len(digests) == 1
 
 

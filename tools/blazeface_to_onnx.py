@@ -34,7 +34,7 @@ TFLITE_TYPES = {0: np.float32, 1: np.float16, 2: np.int32}
 ONNX_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7, np.dtype(np.float16): 10}
 OPSET, IR_VERSION = 13, 7
 
-Tensor = tuple[NDArray[np.int32], "NDArray[np.generic] | None"]
+Tensor = tuple[NDArray[np.generic], "NDArray[np.generic] | None"]
 
 
 # ---- reading flatbuffers -------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def field(number: int, value: int | str | bytes | Sequence[int]) -> bytes:
+def field(number: int, value: int | str | bytes | Sequence[int | str | bytes]) -> bytes:
     """One protobuf field: integers as varints, text and nested messages with their length, lists repeated."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from perfuse.cli.progress import Progress
 from perfuse.cli.tables import quality_text, terminal
 from perfuse.core.errors import MissingExtraError, OutputError, UsageError
 from perfuse.report.html import require_extra, write_report
-from perfuse.report.words import interval_text, label, unit_text, usable, value_text
+from perfuse.report.words import NOT_FINITE, interval_text, label, unit_text, usable, value_text
 
 if TYPE_CHECKING:
     from perfuse.core.results import Face, Measurement, Vital
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 SHORTEST_S = 12.0
 DISAGREES = 1
 """Exit code when the truth lies outside a stated interval, or the heart rate was not found."""
+AGREES = "The truth lies inside the stated intervals."
+WRONG = "[red]The answer is wrong: no heart rate, or a truth outside its interval (✗).[/red]"
 JUDGED = ("heart_rate", "respiratory_rate")
 """What the exit code depends on; variability is shown beside it."""
 
@@ -65,13 +68,18 @@ def demo(*, keep: Path | None = None, seed: int = 7, seconds: float = 45.0) -> i
             answer = measure(video, progress=progress)
         rows = compare(person, answer)
         console.print(_table(rows))
+        for name, _, vital, inside in rows:
+            if inside is None:
+                console.print(
+                    f"– {label(name).title}: [dim]{escape(vital.reason or NOT_FINITE)}[/dim]", soft_wrap=True
+                )
         agrees = all(inside is not False for name, _, _, inside in rows if name in JUDGED) and rows[0][3] is True
         console.print(
             "\nThe truth lies inside the stated intervals." if agrees else "\n[red]The answer is wrong.[/red]"
         )
         page = _page(answer, person, folder if keep else None)
         if page is None:
-            console.print("[dim]No report: pip install 'perfuse[report]' adds it.[/dim]")
+            console.print("[dim]No report: pip install 'perfuse\\[report]' adds it.[/dim]")
         else:
             console.print(f"Report: {page}", markup=False, soft_wrap=True)
         if keep:
@@ -104,9 +112,9 @@ def _table(rows: list[tuple[str, float, Vital, bool | None]]) -> Table:
     for name, truth, vital, inside in rows:
         digits, unit = label(name).digits, unit_text(vital.unit)
         if inside is None:
-            table.add_row(label(name).title, f"{truth:.{digits}f} {unit}", "–", Text(vital.reason or "", style="dim"))
+            table.add_row(label(name).title, f"{truth:.{digits}f} {unit}", "–")
             continue
-        mark = Text(" ✓", style="green") if inside else Text(" ✗ truth is outside", style="red")
+        mark = Text(" ✓", style="green") if inside else Text(" ✗", style="red")
         table.add_row(
             label(name).title,
             f"{truth:.{digits}f} {unit}",

@@ -50,7 +50,7 @@ def _details(card: Card) -> Table:
         "gives": ", ".join(card.outputs),
         "paper": card.paper,
         "equation": card.equation,
-        "band": f"{low:g}–{high:g} Hz ({60 * low:.0f}–{60 * high:.0f} /min)",
+        "band": f"{low:.2g}–{high:.2g} Hz ({60 * low:.0f}–{60 * high:.0f} /min)",
         "from": card.provenance,
         "licence": card.licence,
         "limits": card.limits,

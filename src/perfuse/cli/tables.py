@@ -9,6 +9,7 @@ from rich.text import Text
 
 from perfuse.core.results import Face, Measurement, Vital
 from perfuse.report.words import (
+    NOT_FINITE,
     grouped_hrv,
     interval_text,
     label,
@@ -39,44 +40,51 @@ def show(console: Console, measurement: Measurement) -> None:
     """Print a measurement: a line about the source, a row per vital, the warnings."""
     name = str(measurement.source.get("name", "recording"))
     about = f"{source_text(measurement.source, measurement.duration_s)}, {measurement.method}"
-    console.print(f"[bold]{escape(name)}[/bold]  [dim]{escape(about)}[/dim]", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escape(name)}[/bold]  [dim]{escape(about)}[/dim]", soft_wrap=True)
     several = len(measurement.faces) > 1
     for face in measurement.faces:
         if several:
-            console.print(f"  face {face.id + 1}", highlight=False)
-        console.print(face_table(face))
+            console.print(f"  face {face.id + 1}")
+        table = face_table(face)
+        if table.row_count:
+            console.print(table)
+        for titles, reason in missing(face):
+            console.print(f"  [dim]–[/dim] {titles}: [dim]{escape(reason)}[/dim]", soft_wrap=True)
     if not measurement.faces:
-        console.print(f"  no value: {measurement.heart_rate.reason}", highlight=False)
+        console.print(f"  no value: {measurement.heart_rate.reason}")
     for warning in measurement.warnings:
-        console.print(f"  [yellow]note[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+        console.print(f"  [yellow]note[/yellow] {escape(warning)}", soft_wrap=True)
 
 
 def face_table(face: Face) -> Table:
-    """Return the rows of one face: title, value, interval, quality; or the reason why there is none."""
+    """Return a row for each number of a face: title, value, interval, quality."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(min_width=14)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, vital in (("heart_rate", face.heart_rate), ("respiratory_rate", face.respiratory_rate)):
-        _row(table, name, vital)
-    present, absent = grouped_hrv(face)
-    for name, vital in present.items():
-        _row(table, name, vital)
-    for reason, titles in absent.items():
-        what = "HRV" if len(titles) == len(face.hrv) else ", ".join(titles)
-        table.add_row(f"  {what}", Text("–", style="dim"), "", Text(reason, style="dim"))
+    for justify in ("left", "right", "left", "left"):
+        table.add_column(justify=justify, no_wrap=True)
+    for name, vital in {**_rates(face), **grouped_hrv(face)[0]}.items():
+        if usable(vital.value):
+            unit = unit_text(vital.unit)
+            value = Text(value_text(name, vital), style="bold").append(f" {unit}" if unit else "", style="not bold")
+            interval = Text(interval_text(name, vital), style="dim")
+            table.add_row(f"  {label(name).title}", value, interval, quality_text(vital.quality))
     return table
 
 
-def _row(table: Table, name: str, vital: Vital) -> None:
-    title = f"  {label(name).title}"
-    if not usable(vital.value):
-        table.add_row(title, Text("–", style="dim"), "", Text(vital.reason or "no finite number", style="dim"))
-        return
-    unit = unit_text(vital.unit)
-    value = Text(value_text(name, vital), style="bold").append(f" {unit}" if unit else "", style="not bold")
-    table.add_row(title, value, Text(interval_text(name, vital), style="dim"), quality_text(vital.quality))
+def missing(face: Face) -> list[tuple[str, str]]:
+    """Return what has no value, titles with one reason together, and the reason."""
+    rates = [
+        (label(name).title, vital.reason or NOT_FINITE)
+        for name, vital in _rates(face).items()
+        if not usable(vital.value)
+    ]
+    absent = grouped_hrv(face)[1]
+    return rates + [
+        ("HRV" if len(titles) == len(face.hrv) else ", ".join(titles), reason) for reason, titles in absent.items()
+    ]
+
+
+def _rates(face: Face) -> dict[str, Vital]:
+    return {"heart_rate": face.heart_rate, "respiratory_rate": face.respiratory_rate}
 
 
 def quality_text(quality: float, cells: int = 5) -> Text:

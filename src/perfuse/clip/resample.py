@@ -41,9 +41,7 @@ class Resampler:
     _lengths: dict[int, float] = field(default_factory=dict)
     _held: NDArray[np.float64] | None = None
 
-    def push(
-        self, time_s: float, value: NDArray[np.floating] | None
-    ) -> tuple[list[NDArray[np.float64]], list[bool]]:
+    def push(self, time_s: float, value: NDArray[np.floating] | None) -> tuple[list[NDArray[np.float64]], list[bool]]:
         """Take the value at ``time_s`` (None: nothing was seen) and return the samples now complete.
 
         Parameters
@@ -65,11 +63,7 @@ class Resampler:
             v = np.asarray(value, np.float64)
             if self._held is None:
                 self._held = v
-            if (
-                self._time is not None
-                and self._value is not None
-                and t - self._time <= self.max_gap_s * self.rate_hz
-            ):
+            if self._time is not None and self._value is not None and t - self._time <= self.max_gap_s * self.rate_hz:
                 self._integrate(self._time, self._value, t, v)
             self._value = v
         else:

@@ -23,6 +23,8 @@ CROP_RISE = 0.12
 """The crop is centred this share of the face box above its centre: the forehead lies above BlazeFace's box."""
 GATE_TIME_S = 1.0
 """The skin gate follows slowly: it must forget the lighting, not the pulse."""
+GATE_LOOK_S = 0.25
+"""How often the colours are judged anew; between two looks the gate goes on towards the last judgement."""
 CHEST_CELLS = 24
 LEAST_COVERAGE = 0.5
 """A face with less of its crop inside the picture is not measured."""
@@ -37,7 +39,7 @@ class Sample:
     motion: NDArray[np.float64]
     """(2,) displacement of the face since it was found, x and y, in widths of its box."""
     chest: NDArray[np.float64]
-    """(1,) vertical displacement of what lies below the face, in widths of its box; upwards is positive."""
+    """(1,) vertical displacement of what lies below the face, in widths of its box; downwards is positive."""
     cells: Floats | None
     """(rows, cols, 3) or (size, size, 3) for methods that want them."""
     weights: Floats | None
@@ -76,12 +78,14 @@ class FaceSampler:
     view: View
     _gate: Floats | None = None
     _gate_time: float = 0.0
+    _judged: Floats | None = None
+    _judged_time: float = 0.0
     _flow: MotionState = field(default_factory=MotionState)
     _chest_flow: MotionState = field(default_factory=MotionState)
     _chest: Box | None = None
     _origin: NDArray[np.float64] | None = None
     _residual: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
-    _chest_rise: float = 0.0
+    _chest_path: float = 0.0
 
     def sample(self, frame: Frame, face: TrackedFace) -> Sample | None:
         """Measure one frame; None where the face reaches too far out of the picture."""
@@ -98,13 +102,12 @@ class FaceSampler:
         return Sample(regions, motion, chest, picture, weights)
 
     def _skin(self, time_s: float, cells: Floats, prior: Floats) -> Floats:
-        now = skin_likelihood(cells, prior)
+        if self._gate is None or self._judged is None or time_s - self._judged_time >= GATE_LOOK_S:
+            self._judged, self._judged_time = skin_likelihood(cells, prior), time_s
         if self._gate is None:
-            self._gate = now
-        else:
-            keep = np.float32(np.exp(-(time_s - self._gate_time) / GATE_TIME_S))
-            self._gate = keep * self._gate + (1 - keep) * now
-        self._gate_time = time_s
+            self._gate = self._judged
+        keep = np.float32(np.exp(-(time_s - self._gate_time) / GATE_TIME_S))
+        self._gate, self._gate_time = keep * self._gate + (1 - keep) * self._judged, time_s
         return self._gate
 
     def _displacement(self, face: TrackedFace, cells: Floats) -> NDArray[np.float64]:
@@ -121,11 +124,11 @@ class FaceSampler:
             # a new place: start again there without a jump
             self._chest, self._chest_flow = box, MotionState()
         if self._chest is None:
-            return np.array([self._chest_rise])
+            return np.array([self._chest_path])
         patch, _ = area_mean(frame, self._chest, CHEST_CELLS, CHEST_CELLS, max_pixels=4)
         self._chest_flow, _, dy = motion_step(self._chest_flow, patch.mean(axis=2))
-        self._chest_rise -= dy * self._chest.height / CHEST_CELLS / face.box.width
-        return np.array([self._chest_rise])
+        self._chest_path += dy * self._chest.height / CHEST_CELLS / face.box.width
+        return np.array([self._chest_path])
 
     def _cells(self, frame: Frame, face: TrackedFace) -> tuple[Floats | None, Floats | None]:
         if isinstance(self.view, Trace):

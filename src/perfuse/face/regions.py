@@ -2,8 +2,8 @@
 
 Regions live in face coordinates: ``a`` runs from the middle of the eyes to the subject's left eye (1 at the eye),
 ``b`` from the eyes to the mouth (1 at the mouth). The frame is affine, so roll, scale and the foreshortening of a
-turned head follow the points. On a frontal face one unit of ``a`` is about 32 mm and one of ``b`` about 72 mm
-(Farkas, "Anthropometry of the Head and Face", 1994: eyes 63 mm apart, cheekbones 137 mm, ears 145 mm).
+turned head follow the points. On a frontal adult face one unit of ``a`` is about 32 mm and one of ``b`` about 72 mm;
+the parts were placed on two photographed faces by eye, frontal and turned.
 """
 
 from __future__ import annotations
@@ -46,6 +46,26 @@ def region_weights(face: TrackedFace, crop: Box, rows: int, cols: int) -> dict[s
     """
     points = _points(face)
     a, b, cell_a, cell_b = _coordinates(points, crop, rows, cols)
+    ellipses, shown = _layout(points)
+    oval = dict(zip(ellipses, _ovals(np.array(list(ellipses.values())), a, b, (cell_a, cell_b))))
+    no_brows = 1 - np.maximum(oval["right_brow"], oval["left_brow"])
+    no_eyes = 1 - np.maximum(oval["right_eye"], oval["left_eye"])
+    no_nostrils = 1 - oval["nostrils"] * (1 - oval["bridge"])
+    above_mouth = _smooth((0.82 - b) / max(0.2, cell_b) + 0.5) * (1 - oval["mouth"])
+    named = {
+        "skin": oval["face"] * above_mouth * no_brows * no_eyes * no_nostrils,
+        "forehead": oval["forehead"] * no_brows,
+        "left_cheek": oval["left_cheek"] * shown[1],
+        "right_cheek": oval["right_cheek"] * shown[0],
+    }
+    return {name: weight.astype(np.float32) for name, weight in named.items()}
+
+
+Ellipse = tuple[float, float, float, float]
+
+
+def _layout(points: Array) -> tuple[dict[str, Ellipse], tuple[float, float]]:
+    """Return centre and radius, along a and b, of every part, and how much of the right and left cheek shows."""
     to_face, origin = _frame(points), points[:2].mean(axis=0)
     nose = float((to_face @ (points[2] - origin))[0])
     # A turned head hides one side. The ears (90 mm behind the eyes) show it more than the cheeks (25 mm) follow it:
@@ -55,52 +75,25 @@ def region_weights(face: TrackedFace, crop: Box, rows: int, cols: int) -> dict[s
         for side, ear in ((-1, points[4]), (1, points[5]))
     )
     middle, half = (left - right) * 0.4, (left + right) / 2
-    shown_right, cheek_right = _cheek(-1, right, nose)
-    shown_left, cheek_left = _cheek(1, left, nose)
-    (
-        right_cheek,
-        left_cheek,
-        right_brow,
-        left_brow,
-        right_eye,
-        left_eye,
-        forehead,
-        bridge,
-        mouth,
-        nostrils,
-        face_oval,
-    ) = _ovals(
-        np.array(
-            [
-                cheek_right,
-                cheek_left,
-                (-1.05 + middle, -0.33, 0.95, 0.14),
-                (1.05 + middle, -0.33, 0.95, 0.14),
-                (-1.0, -0.02, 0.72, 0.19),
-                (1.0, -0.02, 0.72, 0.19),
-                (middle, -0.66, 1.4 * half, 0.22),
-                (nose * 0.4, 0.12, 0.36, 0.45),
-                (nose * 0.5, 1.0, 1.0, 0.34),
-                (nose * 0.9, 0.62, 0.55, 0.18),
-                (middle, -0.05, 1.8 * half, 0.92),
-            ]
-        ),
-        a,
-        b,
-        (cell_a, cell_b),
-    )
-    open_skin = (1 - np.maximum(right_brow, left_brow)) * (1 - np.maximum(right_eye, left_eye)) * (1 - mouth)
-    above_mouth = _smooth((0.82 - b) / max(0.2, cell_b) + 0.5)
-    named = {
-        "skin": face_oval * above_mouth * open_skin * (1 - nostrils * (1 - bridge)),
-        "forehead": forehead * (1 - np.maximum(right_brow, left_brow)),
-        "left_cheek": left_cheek * shown_left,
-        "right_cheek": right_cheek * shown_right,
+    right_shown, right_cheek = _cheek(-1, right, nose)
+    left_shown, left_cheek = _cheek(1, left, nose)
+    parts = {
+        "face": (middle, -0.05, 1.8 * half, 0.92),
+        "forehead": (middle, -0.66, 1.4 * half, 0.22),
+        "right_cheek": right_cheek,
+        "left_cheek": left_cheek,
+        "right_brow": (-1.05 + middle, -0.33, 0.95, 0.14),
+        "left_brow": (1.05 + middle, -0.33, 0.95, 0.14),
+        "right_eye": (-1.0, -0.02, 0.72, 0.19),
+        "left_eye": (1.0, -0.02, 0.72, 0.19),
+        "bridge": (nose * 0.4, 0.12, 0.36, 0.45),
+        "nostrils": (nose * 0.9, 0.62, 0.55, 0.18),
+        "mouth": (nose * 0.5, 1.0, 1.0, 0.34),
     }
-    return {name: weight.astype(np.float32) for name, weight in named.items()}
+    return parts, (right_shown, left_shown)
 
 
-def _cheek(side: int, reach: float, nose: float) -> tuple[float, tuple[float, float, float, float]]:
+def _cheek(side: int, reach: float, nose: float) -> tuple[float, Ellipse]:
     """Return how much of a cheek shows, 0..1, and its ellipse: from beside the nose to the bend of the face."""
     inner, outer = 0.5 + 0.6 * max(side * nose, 0.0), 1.7 * reach
     shown = min(max((outer - inner) / 0.6, 0.0), 1.0)
@@ -118,9 +111,9 @@ def _ovals(ellipses: Array, a: Array, b: Array, cell: tuple[float, float]) -> Ar
 def skin_likelihood(colours: NDArray[np.floating], prior: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return how much each cell looks like the rest of this face, 0..1; multiply it with the prior.
 
-    The face is its own reference, so the skin's tone and the light's colour do not matter: the centre is the
-    weighted median of log(R/G), log(B/G), which shading leaves alone, and of the log of brightness, with wide bounds,
-    which takes away what is much darker (hair, glasses, nostrils) or brighter (glare) than the face.
+    The face is its own reference, so the skin's tone and the light's colour do not matter: cells are
+    compared with its centre in log(R/G) and log(B/G), which shading leaves alone, and with wide bounds in the log of
+    brightness, which takes away what is much darker (hair, glasses, nostrils) or brighter (glare).
 
     Meant for colours averaged over a second or more: weights that follow the pulse would distort it.
 
@@ -141,23 +134,30 @@ def skin_likelihood(colours: NDArray[np.floating], prior: NDArray[np.floating]) 
         return np.zeros(prior.shape, np.float32)
     rgb = np.clip(np.asarray(colours, np.float64).reshape(-1, 3), 0, None)
     # In the dark, and where the light lacks a colour, ratios are noise: the floor pulls them together.
-    level = _median(rgb.mean(axis=1), weight)
-    red, green, blue = np.log(rgb + 0.08 * level + 1).T
-    features = np.stack([red - green, blue - green, np.log(rgb.mean(axis=1) + 0.02 * level + 1)], axis=1)
-    likely = np.ones(len(weight))
-    # The second round takes its reference from what the first found likely: hair and beard within the prior
-    # shift the median no more.
+    brightness = rgb.mean(axis=1)
+    level = float(weight @ brightness / weight.sum())
+    red, green, blue = np.log(rgb + 0.08 * level + 3).T
+    features = np.stack([red - green, blue - green, np.log(brightness + 0.02 * level + 1)], axis=1)
+    centre = np.array([_median(values, weight) for values in features.T])
+    spread = 1.4826 * np.array([_median(values, weight) for values in np.abs(features - centre).T])
+    likely = _alike(features, centre, spread)
+    # Medians find the face among hair and beard; means over what they found likely then place it more exactly, and
+    # vary smoothly with every cell.
     for _ in range(2):
-        trusted = weight * likely
-        distance = np.zeros(len(weight))
-        for values, (least, most) in zip(features.T, ((0.03, 0.08), (0.03, 0.08), (0.15, 0.30))):
-            centre = _median(values, trusted)
-            spread = 1.4826 * _median(np.abs(values - centre), trusted)
-            distance += np.square((values - centre) / (3 * float(np.clip(spread, least, most))))
-        likely = 1 / (1 + np.square(distance))
+        trusted = weight * np.square(likely) / (weight @ np.square(likely))
+        centre = trusted @ features
+        spread = np.sqrt(trusted @ np.square(features - centre))
+        likely = _alike(features, centre, spread)
     # A clipped channel carries no pulse, whatever its colour.
     unclipped = _smooth((253 - rgb.max(axis=1)) / 6)
     return np.asarray(unclipped * likely, np.float32).reshape(prior.shape)
+
+
+def _alike(features: Array, centre: Array, spread: Array) -> Array:
+    """Return how alike each row of features is to the centre: flat near it, 0.5 at three times the spread."""
+    bounded = np.clip(spread, (0.03, 0.03, 0.15), (0.06, 0.06, 0.22))
+    squared = np.square((features - centre) / (3 * bounded)).sum(axis=1)
+    return np.asarray(1 / (1 + np.square(squared)))
 
 
 def _points(face: TrackedFace) -> Array:

@@ -47,9 +47,9 @@ class Key:
 
 
 class Track:
-    """The looks at one face."""
+    """The looks at one face, the first of them through a square about ``centred``."""
 
-    def __init__(self, identity: int, time_s: float, seen: Detection) -> None:
+    def __init__(self, identity: int, time_s: float, seen: Detection, centred: Box) -> None:
         self.id = identity
         self.keys = [Key(time_s, seen, _place(seen), joined=False)]
         self.step = 0.0
@@ -57,7 +57,7 @@ class Track:
         self.broken = False
         """Whether frames since the last key were given away without a face."""
         self.lost = False
-        self._centred = seen.box
+        self._centred = centred
 
     @property
     def last(self) -> Key:

@@ -16,10 +16,12 @@ from perfuse.core.errors import UsageError
 from perfuse.core.frame import Box, Frame
 from perfuse.core.results import FaceEvent
 from perfuse.face.detector import Detection, Detector
-from perfuse.face.search import CROP, distance, same_place, search
+from perfuse.face.search import CROP, distance, nearest, same_place, search
 from perfuse.face.track import Track, TrackedFace
 
 Look = tuple[float, Detection]
+
+__all__ = ["TrackedFace", "TrackedFrame", "Tracker"]
 
 STILL_S = 1 / 3
 """Between looks while nothing moves: three looks of 2 ms a second cost 0.2 ms a frame at 30 fps."""
@@ -100,6 +102,8 @@ class Tracker:
                 f"A frame at {frame.time_s} s was pushed after one at {self._newest_s} s.",
                 "Push frames in the order of their timestamps, each time once.",
             )
+        if frame.time_s - self._newest_s > HOLD_S:
+            self._look_at_last()
         self._newest_s = frame.time_s
         self._held.append(frame)
         self._since_look += 1
@@ -110,11 +114,15 @@ class Tracker:
 
     def finish(self) -> list[TrackedFrame]:
         """Return the frames still held; nothing may be pushed afterwards."""
-        if self._held and self._looked_s < self._held[-1].time_s:
-            self._examine(self._held[-1])
+        self._look_at_last()
         return self._release(final=True)
 
     # ---- looking ---------------------------------------------------------------------------------------------------
+
+    def _look_at_last(self) -> None:
+        """Look at the newest frame held: none comes soon that could tell where the faces were in it."""
+        if self._held and self._looked_s < self._held[-1].time_s:
+            self._examine(self._held[-1])
 
     def _examine(self, frame: Frame) -> None:
         """Look at one frame: known faces where they were, and now and then everywhere."""
@@ -163,7 +171,8 @@ class Tracker:
 
     def _meet(self, faces: Sequence[Detection], frame: Frame) -> None:
         """Take faces that a search found: old acquaintances keep their identity."""
-        absent = [track for track in self._tracks if track.last.time_s < frame.time_s]
+        now = frame.time_s
+        absent = [track for track in self._tracks if 0 < now - track.last.time_s <= RETURN_S]
         pairs = [
             (distance(face.box, track.last.seen.box), track.id, track, face) for track in absent for face in faces
         ]
@@ -175,9 +184,17 @@ class Tracker:
             self._extend(track, face, frame)
         for face in faces:
             if not any(face is old for _, old in known):
-                self._tracks.append(Track(self._next_id, frame.time_s, face))
-                self.events.append((self._next_id, FaceEvent(frame.time_s, "found")))
-                self._next_id += 1
+                self._start(face, frame)
+
+    def _start(self, face: Detection, frame: Frame) -> None:
+        """Take a face never seen before."""
+        # Looked at once more through the square that later looks use: another square would answer a pixel or two
+        # elsewhere, and the face would seem to drift while the difference settles.
+        again = nearest(self._detector(frame, face.box.scaled(CROP)), face.box)
+        seen = again[1] if again and again[0] <= REACH else face
+        self._tracks.append(Track(self._next_id, frame.time_s, seen, centred=face.box))
+        self.events.append((self._next_id, FaceEvent(frame.time_s, "found")))
+        self._next_id += 1
 
     def _extend(self, track: Track, face: Detection, frame: Frame) -> None:
         """Lead a face to where it is seen now, over further looks at held frames where it went far."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perfuse.core.results import NO_FACE, Face, Vital
+from perfuse.core.results import NO_FACE, Face, Point, Vital
 from perfuse.core.signals import Waveform
 from perfuse.pipeline.stream import Record
 from perfuse.signal.beats import Beats, find_beats
@@ -75,10 +75,8 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
     else:
         beats = find_beats(pulse.samples, pulse.rate_hz, pulse.valid, rate.peak_hz)
         variability = hrv(beats)
-    baseline = _brightness(record)
-    moved = [record.motion[:, 1], record.chest[:, 0]]
-    motions = [Waveform(record.start, record.rate_hz, m, record.valid) for m in moved if np.any(m)]
-    breathing = respiration(pulse, beats, baseline=baseline, motions=motions, start_s=grid_start_s)
+    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=_vertical(record))
+    breaths = tuple(Point(grid_start_s + point.time_s, point.vital) for point in breathing.series)
     offset = grid_start_s + pulse.start / pulse.rate_hz
     return Face(
         number,
@@ -86,7 +84,7 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         breathing.vital,
         variability,
         rate.series,
-        breathing.series,
+        breaths,
         pulse,
         breathing.waveform,
         tuple(float(t) for t in offset + beats.times_s),
@@ -94,12 +92,19 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
 
 
 def _brightness(record: Record) -> Waveform:
-    """Relative brightness of the skin, sign turned: it rises with blood volume, as the pulse does."""
+    """Green of the skin, relative to its median: it falls with blood volume."""
     green: NDArray[np.float64] = record.regions[:, 0, 1]
     level = float(np.median(green[record.valid])) if record.valid.any() else 0.0
-    if level <= 0:
-        level = 1.0
-    return Waveform(record.start, record.rate_hz, np.where(record.valid, 1.0 - green / level, 0.0), record.valid)
+    relative = np.where(record.valid, green / level - 1.0, 0.0) if level > 0 else np.zeros(len(green))
+    return Waveform(record.start, record.rate_hz, relative, record.valid)
+
+
+def _vertical(record: Record) -> Waveform | None:
+    """Movement that breathing may show in: the chest's where it is in the picture, otherwise the head's."""
+    for path in (record.chest[:, 0], record.motion[:, 1]):
+        if np.any(path):
+            return Waveform(record.start, record.rate_hz, path, record.valid)
+    return None
 
 
 def _no_hrv(reason: str) -> dict[str, Vital]:

@@ -24,7 +24,10 @@ Source = str | PathLike[str] | NDArray[Any]
 def describe(info: SourceInfo) -> dict[str, str | int | float]:
     """Return what a source says about itself as plain data: only what is known, never a path of this machine."""
     hidden = ("frames", "duration_s", "nominal_rate_hz")
-    return {key: value for key, value in asdict(info).items() if value is not None and key not in hidden}
+    known = {key: value for key, value in asdict(info).items() if value is not None and key not in hidden}
+    if info.kind == "trace":
+        del known["rotation"]
+    return known
 
 
 def measure(

@@ -57,7 +57,9 @@ class Session:
         source: dict[str, str | int | float] | None = None,
     ) -> None:
         if history_s is not None and not history_s >= 15:
-            raise UsageError(f"history_s={history_s!r} was given.", "Pass at least 15 seconds, or None for everything.")
+            raise UsageError(
+                f"history_s={history_s!r} was given.", "Pass at least 15 seconds, or None for everything."
+            )
         self.warnings: list[str] = []
         self._choice = method
         self._method = get_method(method) if isinstance(method, str) and method != "auto" else None
@@ -93,7 +95,9 @@ class Session:
         """
         if not isinstance(frame, Frame):
             if time_s is None:
-                raise UsageError("A picture without a time was pushed.", "Pass its capture time: push(picture, time_s).")
+                raise UsageError(
+                    "A picture without a time was pushed.", "Pass its capture time: push(picture, time_s)."
+                )
             frame = Frame.from_rgb(frame, time_s)
         self._advance(frame.time_s, "video")
         if self._tracker is None:

@@ -174,7 +174,7 @@ class FaceStream:
             block = np.asarray(cells, np.float32).reshape(shape)
             return Chunk(self._fed, rate, block[..., :3], mask, block[..., 3], last)
         split = 3 * self.regions
-        block = np.asarray(values, np.float32).reshape(len(values), -1)[:, :split].reshape(len(values), self.regions, 3)
+        block = np.asarray(values, np.float32).reshape(len(values), split + 3)[:, :split].reshape(-1, self.regions, 3)
         return Chunk(self._fed, rate, block[:, voice.region : voice.region + 1], mask, None, last)
 
     def _cell_shape(self) -> tuple[int, int, int]:

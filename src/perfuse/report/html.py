@@ -130,7 +130,7 @@ def _section(face: Face, measurement: Measurement) -> _Section:
         (
             "Poincaré plot",
             "Each beat interval against the one before: a point on the line repeats its predecessor.",
-            figures.poincare(face.beats_s, f"{prefix}-pc"),
+            words.grouped_hrv(face)[0] and figures.poincare(face.beats_s, f"{prefix}-pc"),
         ),
     )
     return _Section(

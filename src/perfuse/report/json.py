@@ -9,13 +9,13 @@ from typing import Any
 
 from perfuse.core.results import SCHEMA, Face, Measurement, Point, Vital
 from perfuse.core.signals import Waveform
+from perfuse.report.words import NOT_FINITE
 
 DIGITS = 6
 """Significant digits of every measured number."""
 TIME_DECIMALS = 6
 """Decimals of every time (s) and sampling rate (Hz): a microsecond stays a microsecond in an hour-long recording."""
 
-NOT_FINITE = "the estimate was not a finite number"
 SCHEMA_PATH = Path(__file__).with_name("measurement.schema.json")
 
 

@@ -12,6 +12,8 @@ NOT_MEDICAL = (
     "perfuse is not a medical device. Do not use it to diagnose, to treat, or to decide whether somebody needs help."
 )
 
+NOT_FINITE = "the estimate was not a finite number"
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -105,5 +107,5 @@ def grouped_hrv(face: Face) -> tuple[dict[str, Vital], dict[str, list[str]]]:
     absent: dict[str, list[str]] = {}
     for name, vital in face.hrv.items():
         if name not in present:
-            absent.setdefault(vital.reason or "the estimate was not a finite number", []).append(label(name).title)
+            absent.setdefault(vital.reason or NOT_FINITE, []).append(label(name).title)
     return present, absent

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perfuse.core.errors import UsageError
 from perfuse.signal.beat_shape import fit_beats
 from perfuse.signal.filters import bandpass
 
@@ -99,8 +100,18 @@ def find_beats(
     Returns
     -------
     Beats
-        Empty where the wave is constant or no stretch is longer than 3 s.
+        Empty where the wave is constant or no stretch lasts 3 s.
+
+    Raises
+    ------
+    UsageError
+        If ``rate_hz`` or ``expected_hz`` makes no sense.
     """
+    if not 8 <= rate_hz < np.inf or not (expected_hz is None or 0 < expected_hz < np.inf):
+        raise UsageError(
+            f"Beats at {expected_hz} Hz in {rate_hz} samples per second were asked for.",
+            "Pass at least 8 samples per second and a positive expected_hz, or None.",
+        )
     wave = np.asarray(pulse, np.float64)
     usable = np.isfinite(wave) if valid is None else np.asarray(valid, bool) & np.isfinite(wave)
     runs = [(a, b) for a, b in valid_runs(usable) if b - a >= 3 * rate_hz and _varies(wave[a:b])]
@@ -123,8 +134,12 @@ def find_beats(
         first.append(new)
     period_s = 1 / np.interp(np.concatenate([t + a / rate_hz for t, (a, _) in zip(times, runs)]), centres, track_hz)
     fit = fit_beats(stretches, rate_hz * up, times, period_s)
-    start = np.repeat([a / rate_hz for a, _ in runs], [len(t) for t in times])
-    return Beats(fit.times_s + start, fit.quality, fit.amplitude, fit.jitter_s, np.concatenate(first))
+    counts = [len(t) for t in times]
+    start = np.repeat([a / rate_hz for a, _ in runs], counts)
+    end = np.repeat([(b - 1) / rate_hz for _, b in runs], counts)
+    return Beats(
+        np.clip(fit.times_s + start, start, end), fit.quality, fit.amplitude, fit.jitter_s, np.concatenate(first)
+    )
 
 
 def valid_runs(valid: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -166,7 +181,7 @@ def _rate_track(
             centres.append((start + first + length / 2) / rate_hz)
             shares.append(_harmonic_sum(wave[first : first + length], rate_hz, grid))
     emission = np.log(np.array(shares) + 1e-3)
-    centre = expected_hz if expected_hz else float(grid[emission.mean(axis=0).argmax()])
+    centre = expected_hz or float(grid[emission.mean(axis=0).argmax()])
     emission -= 0.5 * (np.log(grid / centre) / 0.35) ** 2
     step = np.log(grid[:, None] / grid[None, :]) ** 2
     best, back = emission[0], []

@@ -41,11 +41,10 @@ def _shelf(rng: np.random.Generator, wall: F32, x: F32, y: F32) -> None:
         at = left
         while at < 0.95:
             thick, tall = rng.uniform(0.02, 0.05), rng.uniform(0.11, 0.17)
-            colour = rng.uniform(0.03, 0.30, 3) * (1.0, 0.85, 0.75)
+            colour = rng.uniform(0.10, 0.30, 3) * (1.0, 0.85, 0.75)
             book = (x > at) & (x < at + thick) & (y > bottom - tall) & (y < bottom)
-            if rng.random() < 0.85:
-                wall[book] = colour
+            wall[book] = 0.5 * wall[book] + 0.5 * colour
             at += thick + 0.004
         board = (x > left - 0.03) & (y >= bottom) & (y < bottom + 0.02)
-        wall[board] = (0.12, 0.075, 0.045)
+        wall[board] *= (0.6, 0.5, 0.42)
         wall[(x > left - 0.03) & (y > top) & (y < bottom)] *= np.float32(0.85)

@@ -56,14 +56,16 @@ def noise_tile(rng: np.random.Generator, height: int, width: int, sd: float) -> 
     """
     down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
     squared = (down**2 + across**2).astype(np.float32)
-    fine, coarse, chroma = (np.exp(-2.0 * (np.pi * s) ** 2 * squared) for s in (0.5, 2.0, 1.2))
 
-    def field(gain: F32) -> F32:
-        image = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((height, width), np.float32)) * gain, (height, width))
+    def field(grain: float) -> F32:
+        spectra = (np.exp(-((2.0 * np.pi * s) ** 2) * squared) for s in (grain, 2.0))
+        power = sum(share * s / s.mean() for share, s in zip((0.8, 0.2), spectra, strict=True))
+        white = np.fft.rfft2(rng.standard_normal((height, width), np.float32))
+        image = np.fft.irfft2(white * np.sqrt(power), (height, width))
         return np.asarray(image / image.std(), np.float32)
 
-    luma = field(0.7 * fine + 0.3 * coarse * 4.0)
-    planes = [scale * sd * np.sqrt(0.5) * (luma + field(chroma)) for scale in NOISE_RGB]
+    luma = field(0.4)
+    planes = [scale * sd * np.sqrt(0.5) * (luma + field(0.5)) for scale in NOISE_RGB]
     return np.asarray(np.rint(np.stack(planes) * FRACTION), np.int16)
 
 
@@ -87,7 +89,12 @@ def expose(light: F32, noise: NDArray[np.int16] | None) -> NDArray[np.uint8]:
 
 
 def draw_sprite(
-    frame: F32, sprite: Sprite, picture: F32, shift: tuple[float, float], turn: tuple[float, float, float], unit: float
+    frame: F32,
+    sprite: Sprite,
+    picture: F32,
+    shift: tuple[float, float],
+    turn: tuple[float, float, float],
+    unit: float,
 ) -> None:
     """Lay a picture over ``frame`` (in place), moved and turned, sampled bilinearly from its finer grid.
 
@@ -116,9 +123,9 @@ def draw_sprite(
         u, v = u - (y * deep - z * down), v - (z * across - x * deep)
     np.clip(u, 0.0, width - 1.001, out=u)
     np.clip(v, 0.0, height - 1.001, out=v)
-    left, top = u.astype(np.int32), v.astype(np.int32)
-    u -= left
-    v -= top
+    left, top = u.astype(np.intp), v.astype(np.intp)
+    u -= left.astype(np.float32)
+    v -= top.astype(np.float32)
     at = top * width + left
     part = frame[:, sprite.rows, sprite.cols]
     below = at + width

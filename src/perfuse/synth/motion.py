@@ -72,7 +72,9 @@ def _recoil(rng: np.random.Generator, time_s: F64, beats_s: F64) -> F64:
     height = 0.06 * np.clip(np.exp(0.5 * rng.standard_normal()), 0.3, 3.0)
     freq, delay = rng.uniform(4.0, 6.0), rng.uniform(0.08, 0.12)
     since = time_s[:, None] - beats_s[None, :] - delay
-    burst = np.exp(-np.clip(since, 0.0, 5.0) / 0.15) * np.sin(2.0 * np.pi * freq * since) * (since > 0) * (since < 1.5)
+    burst = (
+        np.exp(-np.clip(since, 0.0, 5.0) / 0.15) * np.sin(2.0 * np.pi * freq * since) * (since > 0) * (since < 1.5)
+    )
     return np.asarray(height * burst.sum(axis=1))
 
 

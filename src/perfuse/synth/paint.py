@@ -101,7 +101,9 @@ def pulse_map(look: Look, canvas: Canvas) -> F32:
     mouth, chin = mouth_y(look), chin_y(look)
     level = 0.9 + 0.45 * bump(x, y, (0.0, -0.62), (0.62, 0.27)) + 0.28 * bump(side, y, (0.55, 0.34), (0.26, 0.2))
     level -= 0.3 * bump(x, y, (0.0, 0.3), (0.14, 0.3)) + 0.25 * bump(x, y, (0.0, chin - 0.1), (0.3, 0.2))
-    level -= 0.4 * bump(side, y, (look.eye_gap, 0.0), (0.2, 0.1)) + 0.3 * bump(x, y, (0.0, mouth - 0.15), (0.25, 0.06))
+    level -= 0.4 * bump(side, y, (look.eye_gap, 0.0), (0.2, 0.1)) + 0.3 * bump(
+        x, y, (0.0, mouth - 0.15), (0.25, 0.06)
+    )
     return np.asarray(level * np.exp(canvas.vessels), np.float32)
 
 
@@ -169,7 +171,9 @@ def _eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> Non
     dim = min(1.0, 1.6 * float(skin.albedo.mean()) ** 0.33)  # the camera lifts a dark face, but eyes stay as they are
     white = 0.50 * dim
     ball = tinted(np.broadcast_to(white * (1.0 - 0.35 * np.abs(u) ** 2.5), (3, *u.shape)), 1.0, 0.95, 0.91)
-    coat.over(mask, ball, normal=dome(canvas.x, canvas.y, (side * look.eye_gap, 0.0), (0.3, 0.3)), pulse=0.0, sheen=2.0)
+    coat.over(
+        mask, ball, normal=dome(canvas.x, canvas.y, (side * look.eye_gap, 0.0), (0.3, 0.3)), pulse=0.0, sheen=2.0
+    )
     du, dy = canvas.x - side * look.eye_gap, y + 0.010
     radius = np.sqrt(du * du + dy * dy) / (0.094 * look.eyes)
     spokes = 1.0 + 0.12 * np.sin(11 * np.arctan2(dy, du))
@@ -210,7 +214,7 @@ def _brow(coat: Coat, look: Look, canvas: Canvas, side: float) -> None:
     centre = -0.245 - 0.085 * np.sin(np.pi * np.minimum(0.08 + 0.80 * t, 1.0)) + 0.03 * t * t
     thick = look.brow * 0.047 * (0.75 + 0.55 * t * (1 - t) * 2) * (1.0 - 0.65 * t**2)
     hairs = 0.82 + 0.18 * np.sin(90 * (x + 0.5 * canvas.y) + 3.0 * canvas.fine)
-    mask = np.exp(-np.abs((canvas.y - centre) / thick) ** 2.6) * smoothstep(start - 0.05, start + 0.07, x)
+    mask = np.exp(-(np.abs((canvas.y - centre) / thick) ** 2.6)) * smoothstep(start - 0.05, start + 0.07, x)
     mask = mask * smoothstep(stop + 0.03, stop - 0.10, x) * hairs
     coat.over(np.asarray(0.88 * mask, np.float32), 0.55 * look.hair + 0.003, pulse=0.05, sheen=0.2)
 
@@ -236,7 +240,8 @@ def _strands(look: Look, canvas: Canvas, part: float, count: float) -> tuple[F32
     angle, reach = np.arctan2(dx, dy), np.hypot(dx, dy)
     wave = 0.02 * np.sin(5 * reach)
     streak = sum(
-        np.sin(k * count * (angle + wave) + 1.7 * k * k + 0.8 * canvas.blotch) / k**0.5 for k in (1.0, 1.63, 2.71, 4.4)
+        np.sin(k * count * (angle + wave) + 1.7 * k * k + 0.8 * canvas.blotch) / k**0.5
+        for k in (1.0, 1.63, 2.71, 4.4)
     )
     return np.asarray(streak / 2.2, np.float32), np.asarray(reach, np.float32)
 
@@ -259,7 +264,8 @@ def _front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
     if style == "curls":
         around = np.arctan2(x, -(y + 0.3))
         rough = 0.035 * np.abs(np.sin(6 * around + canvas.blotch)) + 0.02 * np.sin(13 * around) + 0.02 * canvas.fine
-    shell = np.hypot(x / (1.0 + 0.7 * lift), (y + 0.22) / (1.34 + lift))
+    wide, high = np.abs(x / (1.0 + 0.7 * lift)), np.abs((y + 0.22) / (1.34 + lift))
+    shell = (wide**2.3 + high**2.3) ** (1 / 2.3)
     inside = smoothstep(1.0 + EDGE, 1.0 - EDGE, shell + rough) * smoothstep(2.2, 1.9, side)
     hollow = _hairline(look, canvas, part, style)
     length = {"long": 2.3, "bob": 1.15, "curls": 0.35, "bun": 0.02, "shaved": 0.1}.get(style, 0.22)

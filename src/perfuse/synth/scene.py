@@ -23,6 +23,9 @@ from perfuse.synth.skin import Skin
 COMPONENTS = ("rest", "key", "pitch", "yaw", "roll", "pulse", "arrival", "blood")
 """What each picture of a sprite is the response to; see :func:`lit`."""
 
+STILL = (0, 1, 5, 6, 7)
+"""Components of the trunk, which does not turn."""
+
 SUPER = 2
 """Texture pixels per picture pixel: keeps bilinear sampling accurate at any fraction of a pixel."""
 
@@ -102,7 +105,10 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
     unit = 0.192 * min(height, 0.75 * width)
     origin = (width / 2 + unit * rng.uniform(-0.15, 0.15), 0.44 * height + unit * rng.uniform(-0.06, 0.06))
     background = paint_background(rng, look, height, width)
-    top, bottom = (-2.15 if look.hair_style in ("bun", "curls") else -1.75), (2.4 if look.hair_style == "long" else 1.7)
+    top, bottom = (
+        (-2.15 if look.hair_style in ("bun", "curls") else -1.75),
+        (2.4 if look.hair_style == "long" else 1.7),
+    )
     canvas = make_canvas(rng, SUPER * unit, -1.5, 1.5, top, bottom)
     z = relief(look, canvas.x, canvas.y)
     shade = cast_shadow(z, light.direction, canvas.unit), cavity(z, canvas.unit)
@@ -127,7 +133,7 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
         origin,
         background * np.float32(np.clip(gain, 0.6, 1.6) ** 0.5),
         _sprite(pictures, canvas, z, unit, origin, (height, width)),
-        _sprite(clothed, trunk, 0 * ones, unit, origin, (height, width)),
+        _sprite(clothed[list(STILL)], trunk, 0 * ones, unit, origin, (height, width)),
         blink,
         eyes,
         regions,

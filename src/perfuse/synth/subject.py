@@ -21,14 +21,27 @@ from perfuse.synth.light import Light, draw_light
 from perfuse.synth.look import Look, draw_look
 from perfuse.synth.lungs import Breathing, breathe, mean_rate
 from perfuse.synth.motion import MOTIONS, Motion, move
-from perfuse.synth.scene import SUPER, Scene, build_scene
+from perfuse.synth.scene import STILL, SUPER, Scene, build_scene
 from perfuse.synth.shape import HALF_FACE_MM
 from perfuse.synth.skin import Skin, draw_skin, linear_to_srgb
 
 SURROUND_S = 12.0
 """Heart and lungs run this long before and after the recording, so that its ends are like its middle."""
 
-_STREAMS = ("vitals", "lungs", "heart", "skin", "look", "light", "paint", "motion", "drift", "camera", "noise", "trace")
+_STREAMS = (
+    "vitals",
+    "lungs",
+    "heart",
+    "skin",
+    "look",
+    "light",
+    "paint",
+    "motion",
+    "drift",
+    "camera",
+    "noise",
+    "trace",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +166,9 @@ class Subject:
 
     def photo(self) -> NDArray[np.uint8]:
         """Return one clean portrait, (H, W, 3) uint8: at rest, eyes open, no noise."""
-        return expose(self._compose(np.eye(1, 8, dtype=np.float32)[0], (0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0), 0.0), None)
+        return expose(
+            self._compose(np.eye(1, 8, dtype=np.float32)[0], (0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0), 0.0), None
+        )
 
     def trace(self, regions: tuple[str, ...] = ("skin",)) -> F32:
         """Mean colour of skin regions at every frame, without rendering: same light, same curve, no 8-bit steps.
@@ -228,7 +243,10 @@ class Subject:
         """Return settings and truth as plain values for JSON."""
         t = self.truth
         truth = {"heart_rate": t.heart_rate, "respiratory_rate": t.respiratory_rate, "tone": t.tone}
-        events = {"beats_s": [round(b, 4) for b in t.beats_s.tolist()], "breaths_s": [round(b, 4) for b in t.breaths_s.tolist()]}
+        events = {
+            "beats_s": [round(b, 4) for b in t.beats_s.tolist()],
+            "breaths_s": [round(b, 4) for b in t.breaths_s.tolist()],
+        }
         return {"settings": asdict(self.settings), "truth": {**truth, "pulse_depth": t.pulse_depth, **events}}
 
     def _light_on_sensor(self, index: int) -> F32:
@@ -256,9 +274,8 @@ class Subject:
         scene = self.scene
         unit = scene.unit * SUPER
         frame = scene.background.copy()
-        still = weights.copy()
-        still[2:5] = 0.0  # the trunk does not turn
-        draw_sprite(frame, scene.body, _weigh(still, scene.body.pictures), body, (0.0, 0.0, 0.0), unit)
+        trunk = _weigh(weights[list(STILL)], scene.body.pictures)
+        draw_sprite(frame, scene.body, trunk, body, (0.0, 0.0, 0.0), unit)
         picture = _weigh(weights, scene.head.pictures)
         if blink > 0:
             picture.reshape(4, *scene.head.shape)[:, scene.blink_rows] += np.float32(blink) * scene.blink

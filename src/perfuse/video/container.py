@@ -72,6 +72,7 @@ class _Source:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.tally = _Tally()
+        self.copying = False
         self.container: InputContainer
         self.stream: VideoStream
         self._open()
@@ -92,9 +93,12 @@ class _Source:
 
         What several threads make of damaged data depends on their timing, and the same file must give the same
         frames. A damaged reference picture leaves the decoder after the pictures that were predicted from it but
-        are shown earlier, so as many pictures are held back as the stream reorders.
+        are shown earlier, so as many pictures are held back as the stream reorders. What is missing in damaged
+        pictures shows what the decoder's memory held before, which depends on who still uses that memory: from
+        then on, frames are copies.
         """
         threads = _threads() if self.address.again else 1
+        self.copying = threads == 1
         given = 0
         if threads > 1:
             held: deque[VideoFrame] = deque()
@@ -110,6 +114,7 @@ class _Source:
                     yield held.popleft()
                 return
             held.clear()
+            self.copying = True
             self.close()
             self._open()
         undamaged = (picture for picture in self._decode(1) if picture is not None)
@@ -121,9 +126,11 @@ class _Source:
 
         tally = self.tally = _Tally()
         codec = self.stream.codec_context
-        # FFV1 conceals damage without a word, and differently when it decodes pictures side by side.
-        self.stream.thread_type = "AUTO" if threads > 1 and codec.name != "ffv1" else "SLICE"
+        self.stream.thread_type = "AUTO" if threads > 1 else "SLICE"
         codec.thread_count = threads
+        if codec.name == "mjpeg" and self.address.again:
+            # Otherwise the missing part of a damaged picture shows whatever its memory held before.
+            codec.options = {"err_detect": "explode"}
         for packet in self._packets():
             tally.discarded += packet is not None and packet.is_discard
             try:
@@ -295,7 +302,7 @@ def _frames(
         turn = turn or orientation(picture)
         time_s = clock(picture)
         try:
-            frame = as_frame(picture, time_s, turn)
+            frame = as_frame(picture, time_s, turn, source.copying)
         except (av.FFmpegError, ValueError) as error:
             raise SourceError(
                 f"{info.name} has pictures of the format {picture.format.name}, which cannot be converted ({error}).",
@@ -310,7 +317,7 @@ def _frames(
     seen = tally.pictures + tally.discarded
     if info.frames is not None and seen + tally.lost < info.frames:
         warnings.append(f"The file announces {info.frames} pictures but ends after {seen}: it may be truncated.")
-    elif info.frames is None and info.duration_s is not None and time_s < 0.9 * info.duration_s - 1.0:
+    elif info.frames is None and info.duration_s is not None and time_s < 0.95 * info.duration_s - 0.5:
         warnings.append(
             f"The file announces {info.duration_s:.1f} s but its pictures end at {time_s:.1f} s: it may be truncated."
         )

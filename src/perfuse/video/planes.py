@@ -62,14 +62,17 @@ def _layouts() -> dict[str, Layout]:
     """Return the layouts by FFmpeg's name (pixdesc.c): planar, semi-planar and packed, 8 to 16 bits."""
     planar: tuple[Part, ...] = ((0, 0, 1), (1, 0, 1), (2, 0, 1))
     table = {"gray": Layout("grey", 8, planar[:1]), "gbrp": Layout("rgb", 8, (planar[2], planar[0], planar[1]))}
-    for chroma in ("420", "422", "444", "440", "411", "410"):
-        table[f"yuv{chroma}p"] = table[f"yuva{chroma}p"] = Layout("yuv", 8, planar)
+    for chroma in ("420", "422", "444", "440", "411"):
+        table[f"yuv{chroma}p"] = Layout("yuv", 8, planar)
         table[f"yuvj{chroma}p"] = Layout("yuv", 8, planar, full_range=True)
     for bits in (9, 10, 12, 14, 16):
         table[f"gray{bits}le"] = Layout("grey", bits, planar[:1])
         table[f"gbrp{bits}le"] = Layout("rgb", bits, (planar[2], planar[0], planar[1]))
-        for chroma in ("420", "422", "444", "440"):
-            table[f"yuv{chroma}p{bits}le"] = table[f"yuva{chroma}p{bits}le"] = Layout("yuv", bits, planar)
+        for chroma in ("420", "422", "444"):
+            table[f"yuv{chroma}p{bits}le"] = Layout("yuv", bits, planar)
+    for chroma in ("420", "422", "444"):
+        table[f"yuva{chroma}p"] = Layout("yuv", 8, planar)
+        table[f"yuva{chroma}p10le"] = Layout("yuv", 10, planar)
     for name in ("nv12", "nv16", "nv24"):
         table[name] = Layout("yuv", 8, ((0, 0, 1), (1, 0, 2), (1, 1, 2)))
     table["nv21"] = Layout("yuv", 8, ((0, 0, 1), (1, 1, 2), (1, 0, 2)))
@@ -136,7 +139,7 @@ def _rows(picture: VideoFrame, index: int, bits: int) -> NDArray[Any]:
     return rows[::-1] if stride < 0 else rows
 
 
-def as_frame(picture: VideoFrame, time_s: float, turn: Turn = UPRIGHT) -> Frame:
+def as_frame(picture: VideoFrame, time_s: float, turn: Turn = UPRIGHT, copy: bool = False) -> Frame:
     """Return a Frame of views into the decoder's memory, or of a converted copy where the format is irregular.
 
     Parameters
@@ -147,11 +150,13 @@ def as_frame(picture: VideoFrame, time_s: float, turn: Turn = UPRIGHT) -> Frame:
         To be carried by the frame.
     turn : Turn
         From :func:`orientation`.
+    copy : bool
+        Give the decoder its memory back at once.
 
     Returns
     -------
     Frame
-        Upright, planes read-only. Where chroma lies between luma samples is ignored.
+        Upright; planes that are views are read-only. Where chroma lies between luma samples is ignored.
     """
     layout = LAYOUTS.get(picture.format.name)
     if layout is None or (layout.model == "yuv" and picture.colorspace == _IDENTITY_MATRIX):
@@ -160,7 +165,8 @@ def as_frame(picture: VideoFrame, time_s: float, turn: Turn = UPRIGHT) -> Frame:
     planes: list[NDArray[Any]] = []
     for index, start, step in layout.parts:
         width = picture.width if layout.model != "yuv" or not planes else _chroma_width(picture, index, step)
-        planes.append(turn.apply(buffers[index][:, start : start + (width - 1) * step + 1 : step]))
+        plane = buffers[index][:, start : start + (width - 1) * step + 1 : step]
+        planes.append(turn.apply(plane.copy() if copy else plane))
     return Frame(time_s, tuple(planes), to_rgb(layout, picture.colorspace, picture.color_range))
 
 

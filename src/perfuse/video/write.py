@@ -85,6 +85,8 @@ def _muxer_options(path: Path) -> dict[str, str]:
     options = {"fflags": "+bitexact"}  # no random identifiers, no date
     if path.suffix.lower() in (".mp4", ".mov", ".m4v"):
         options["movie_timescale"] = str(TICK_S.denominator)  # else the first time is rounded to a millisecond
+    else:
+        options["avoid_negative_ts"] = "disabled"  # else everything is delayed by the B-frames
     return options
 
 

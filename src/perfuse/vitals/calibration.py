@@ -27,5 +27,5 @@ class HeartRateCalibration:
 
 
 HEART_RATE = HeartRateCalibration(
-    sine=4.6, harmonic=2.2, half=-3.3, motion=-0.9, prior=-1.5, centre_hz=1.25, floor_hz=0.02, trust=0.98
+    sine=6.0, harmonic=3.0, half=-8.0, motion=-1.5, prior=-2.0, centre_hz=1.25, floor_hz=0.03, trust=0.98
 )

@@ -1,0 +1,108 @@
+"""Writes the parts of the documentation that repeat what the code says: run it after changing a card.
+
+``python docs/generate.py`` rewrites what stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``; a test fails while
+a page differs from what this would write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import perfuse
+from perfuse.core.card import Card
+from perfuse.core.errors import PerfuseError
+from perfuse.report.words import LABELS, unit_text
+from perfuse.vitals.hrv import MEASURES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [list(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def method_table() -> str:
+    """Return one row for each method."""
+    return table(
+        ("name", "what", "paper"), ((f"`{card.name}`", card.title, card.paper) for card in perfuse.list_methods())
+    )
+
+
+def method_cards() -> str:
+    """Return a section for each method."""
+    return "\n\n".join(_card(card) for card in perfuse.list_methods())
+
+
+def _card(card: Card) -> str:
+    low, high = card.band_hz
+    facts = {
+        "Paper": f"{card.paper} ({card.equation})" if card.equation else card.paper,
+        "Gives": f"{', '.join(card.outputs)}; {low:.2g} to {high:.2g} Hz",
+        "From": {
+            "paper": "implemented from the publication",
+            "reconstructed": "rebuilt from an abstract or a description: details are ours",
+            "own": "our own",
+        }.get(card.provenance, card.provenance),
+        "Licence": card.licence,
+        "When not to trust it": card.limits,
+        "Differs from the paper": card.deviations,
+    }
+    told = "\n\n".join(f"{key}\n: {value}" for key, value in facts.items() if value)
+    return f"## {card.name}\n\n{card.title}\n\n{told}"
+
+
+def hrv_table() -> str:
+    """Return one row for each number of heart-rate variability."""
+    return table(
+        ("key", "what", "unit", "shortest recording", "why"),
+        (
+            (f"`{name}`", LABELS[name].meaning, unit_text(m.unit) or "1", f"{m.shortest_s:g} s", m.source)
+            for name, m in MEASURES.items()
+        ),
+    )
+
+
+def error_table() -> str:
+    """Return one row for each family of errors with its exit code."""
+    kinds = sorted(PerfuseError.__subclasses__(), key=lambda kind: kind.exit_code)
+    return table(
+        ("exit code", "error", "when"),
+        ((str(kind.exit_code), f"`{kind.__name__}`", str(kind.__doc__).partition(" (exit")[0]) for kind in kinds),
+    )
+
+
+PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"methods": method_table},
+    "docs/methods.md": {"cards": method_cards},
+    "docs/vitals.md": {"hrv": hrv_table},
+    "docs/errors.md": {"errors": error_table},
+}
+
+
+def renewed(page: str) -> str:
+    """Return the text of a page with its generated parts made anew."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, make in PARTS[page].items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise SystemExit(
+                f"{page} lacks the marks <!-- {name} --> and <!-- /{name} -->; put them where it belongs"
+            )
+        part = f"\n{make()}\n\n"
+        text = pattern.sub(lambda match, part=part: match[1] + part + match[2], text)
+    return text
+
+
+def main() -> None:
+    """Rewrite every page."""
+    for page in PARTS:
+        (ROOT / page).write_text(renewed(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

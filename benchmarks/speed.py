@@ -1,6 +1,6 @@
 """Where the time goes, how memory grows, how soon the first answer comes: side by side, in one run.
 
-    python benchmarks/speed.py FILE [--method pos] [--repeat 5] [--out docs/results/speed.md]
+python benchmarks/speed.py FILE [--method pos] [--repeat 5] [--out docs/results/speed.md]
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def looped(path: Path, folder: str, times: int) -> Path:
 
 
 def child(code: str, *arguments: str) -> list[float]:
-    done = subprocess.run([sys.executable, "-c", code, *arguments], env=ENV, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=ENV, capture_output=True, text=True, check=True
+    )
     return [float(x) for x in done.stdout.split()]
 
 

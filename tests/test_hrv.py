@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfuse.signal.beats import Beats, find_beats
-from perfuse.vitals.hrv import HF_HZ, LF_HZ, MEASURES, artefacts, band_power, hrv
+from perfuse.vitals.hrv import MEASURES, artefacts, hrv
+from perfuse.vitals.hrv_numbers import HF_HZ, LF_HZ, band_power
 
 
 def beat_times(seed=0, duration_s=300.0, mean_s=0.85, lf_ms=25.0, hf_ms=20.0):
@@ -25,7 +26,7 @@ def beat_times(seed=0, duration_s=300.0, mean_s=0.85, lf_ms=25.0, hf_ms=20.0):
 def noisy(times, jitter_s, seed=0):
     """Camera beats: every time wrong by its stated jitter."""
     exact = Beats.exact(times)
-    error = jitter_s * np.random.default_rng(seed).standard_normal(len(times))
+    error = jitter_s * np.random.default_rng(1000 + seed).standard_normal(len(times))
     return Beats(times + error, exact.quality, exact.amplitude, np.full(len(times), jitter_s), exact.first)
 
 
@@ -118,8 +119,10 @@ def test_timing_noise_is_subtracted_and_the_interval_holds_the_truth(jitter_s):
     for seed in range(12):
         times = beat_times(seed, 130, hf_ms=35)
         truth, answers = hrv(Beats.exact(times)), hrv(noisy(times, jitter_s, seed))
-        covered += [answers[n].low <= truth[n].value <= answers[n].high for n in names]
-        bias.append(answers["rmssd"].value / truth["rmssd"].value - 1)
+        given_for = [n for n in names if answers[n].value is not None]
+        covered += [answers[n].low <= truth[n].value <= answers[n].high for n in given_for]
+        bias += [answers["rmssd"].value / truth["rmssd"].value - 1] if "rmssd" in given_for else []
+    assert len(covered) > 50
     assert np.mean(covered) > 0.85
     assert abs(np.mean(bias)) < 0.05
 

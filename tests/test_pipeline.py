@@ -158,10 +158,8 @@ def test_an_unknown_method_lists_the_known_ones():
 
 
 def test_a_picture_method_refuses_a_trace():
-    session = Session("ssr")
     with pytest.raises(UsageError, match="needs pictures"):
-        session.push_trace(0.0, (1, 2, 3))
-        session.finish()
+        Session("ssr").push_trace(0.0, (1, 2, 3))
 
 
 def test_a_picture_without_a_face_has_no_value():
@@ -175,7 +173,7 @@ def test_a_picture_without_a_face_has_no_value():
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(SourceError, match="nowhere.mp4"):
+    with pytest.raises(SourceError, match="nowhere"):
         measure("nowhere.mp4")
 
 

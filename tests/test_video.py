@@ -12,11 +12,11 @@ import pytest
 from av.video.reformatter import Interpolation
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media import FACE, TICK, clip, cut, encode, pattern, scratch, steady
 
+from media import FACE, TICK, clip, cut, encode, pattern, scratch, steady
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Box
-from perfuse.video import area_mean, container, open_source
+from perfuse.video import area_mean, decode, open_source
 from perfuse.video.planes import LAYOUTS
 
 CAREFUL = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -140,13 +140,17 @@ def test_colours_are_those_of_swscale(tmp_path, codec, pixel_format, tags):
         frame = next(stream)
         assert stream.info.pixel_format == decoded.format.name
     means, _ = area_mean(frame, Box(0, 0, 128, 96), 4, 4)
-    # Between 8 and more bits of full range swscale shifts, where H.273 scales: white 1020 of 1023, up to a level less.
-    wide = pixel_format in ("gray16le", "yuv440p12le") or "gb" in pixel_format or ("10" in pixel_format and tags.get("color_range") == 2)
+    # From 8 to more bits of full range swscale shifts, where H.273 scales: white 1020 of 1023, up to a level less.
+    wide = (
+        pixel_format in ("gray16le", "yuv440p12le")
+        or "gb" in pixel_format
+        or ("10" in pixel_format and tags.get("color_range") == 2)
+    )
     assert np.abs(means - oracle).max() < (1.2 if wide else 0.6)
 
 
 def test_regular_formats_are_views_and_not_copies(tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "_threads", lambda: 2)
+    monkeypatch.setattr(decode, "_threads", lambda: 2)
     for pixel_format, codec in (("yuv420p", "libx264"), ("nv12", "rawvideo"), ("bgr0", "ffv1")):
         path = encode(tmp_path / f"{pixel_format}.nut", clip(2), codec=codec, pixel_format=pixel_format)
         with open_source(path) as stream:
@@ -178,9 +182,7 @@ def test_every_layout_lists_components_ffmpeg_knows():
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_pictures_are_turned_upright(tmp_path, degrees, mirrored):
     stored = clip(2, 32, 48)
-    path = encode(
-        tmp_path / "a.mp4", stored, codec="png", pixel_format="rgb24", rotation=(degrees, mirrored, False)
-    )
+    path = encode(tmp_path / "a.mp4", stored, codec="png", pixel_format="rgb24", rotation=(degrees, mirrored, False))
     with open_source(path) as stream:
         got = next(stream).rgb()
         info = stream.info
@@ -277,7 +279,7 @@ def test_a_damaged_file_is_read_to_its_end_and_the_same_on_any_number_of_threads
     assert codec == "ffv1" or "damaged" in " ".join(warnings)
     digests = set()
     for threads in (1, 2, 8, 8):
-        monkeypatch.setattr(container, "_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(decode, "_threads", lambda threads=threads: threads)
         digests |= {digest(path), digest(path, hold=True)}
     assert len(digests) == 1
 

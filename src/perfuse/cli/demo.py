@@ -31,7 +31,7 @@ JUDGED = ("heart_rate", "respiratory_rate")
 """What the exit code depends on; variability is shown beside it."""
 
 
-def demo(*, keep: Path | None = None, seed: int = 7, seconds: float = 45.0) -> int:
+def demo(*, keep: Path | None = None, seed: int = 11, seconds: float = 45.0) -> int:
     """Make a face video with known vitals, measure it, and compare.
 
     Parameters

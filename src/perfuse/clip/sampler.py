@@ -66,8 +66,28 @@ def chest_box(face: TrackedFace, height: int, width: int) -> Box | None:
 
 
 @dataclass(slots=True)
+class SkinGate:
+    """Which cells look like this face's skin, followed slowly."""
+
+    _gate: Floats | None = None
+    _time: float = 0.0
+    _judged: Floats | None = None
+    _judged_time: float = 0.0
+
+    def follow(self, time_s: float, cells: Floats, prior: Floats) -> Floats:
+        """Return the gate (rows, cols), 0..1, for the cells of this moment."""
+        if self._gate is None or self._judged is None or time_s - self._judged_time >= GATE_LOOK_S:
+            self._judged, self._judged_time = skin_likelihood(cells, prior), time_s
+        if self._gate is None:
+            self._gate = self._judged
+        keep = np.float32(np.exp(-(time_s - self._time) / GATE_TIME_S))
+        self._gate, self._time = keep * self._gate + (1 - keep) * self._judged, time_s
+        return self._gate
+
+
+@dataclass(slots=True)
 class FaceSampler:
-    """Turns tracked frames of one face into samples; remembers only the skin gate and the last patches.
+    """Turns tracked frames of one face into samples; remembers only the skin gates and the last patches.
 
     Parameters
     ----------
@@ -76,10 +96,8 @@ class FaceSampler:
     """
 
     view: View
-    _gate: Floats | None = None
-    _gate_time: float = 0.0
-    _judged: Floats | None = None
-    _judged_time: float = 0.0
+    _gate: SkinGate = field(default_factory=SkinGate)
+    _cell_gate: SkinGate = field(default_factory=SkinGate)
     _flow: MotionState = field(default_factory=MotionState)
     _chest_flow: MotionState = field(default_factory=MotionState)
     _chest: Box | None = None
@@ -94,21 +112,12 @@ class FaceSampler:
         if float(coverage.mean()) < LEAST_COVERAGE:
             return None
         masks = region_weights(face, crop, CELLS, CELLS)
-        gate = self._skin(frame.time_s, cells, masks["skin"] * coverage)
+        gate = self._gate.follow(frame.time_s, cells, masks["skin"] * coverage)
         regions = np.stack([_mean(cells, masks[name] * coverage, gate) for name in REGIONS])
         motion = self._displacement(face, cells)
         chest = self._breathing(frame, face)
         picture, weights = self._cells(frame, face)
         return Sample(regions, motion, chest, picture, weights)
-
-    def _skin(self, time_s: float, cells: Floats, prior: Floats) -> Floats:
-        if self._gate is None or self._judged is None or time_s - self._judged_time >= GATE_LOOK_S:
-            self._judged, self._judged_time = skin_likelihood(cells, prior), time_s
-        if self._gate is None:
-            self._gate = self._judged
-        keep = np.float32(np.exp(-(time_s - self._gate_time) / GATE_TIME_S))
-        self._gate, self._gate_time = keep * self._gate + (1 - keep) * self._judged, time_s
-        return self._gate
 
     def _displacement(self, face: TrackedFace, cells: Floats) -> NDArray[np.float64]:
         centre = np.array(face.box.centre) / face.box.width
@@ -137,7 +146,7 @@ class FaceSampler:
         crop = face_crop(face, self.view.margin)
         cells, coverage = area_mean(frame, crop, rows, cols)
         weights = region_weights(face, crop, rows, cols)["skin"] * coverage
-        return cells, weights * skin_likelihood(cells, weights)
+        return cells, weights * self._cell_gate.follow(frame.time_s, cells, weights)
 
 
 def _mean(cells: Floats, mask: Floats, gate: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -99,12 +100,11 @@ def decode(raw: NDArray[Any], logits: NDArray[Any], min_score: float) -> list[De
     logits : ndarray, (896,)
         Scores before the logistic function.
     min_score : float
-        0..1.
+        Between 0 and 1.
     """
-    score = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
-    keep = np.flatnonzero(score >= min_score)
-    keep = keep[np.argsort(-score[keep], kind="stable")]
-    score = score[keep]
+    keep = np.flatnonzero(logits >= math.log(min_score / (1 - min_score)))
+    keep = keep[np.argsort(-logits[keep], kind="stable")]
+    score = 1 / (1 + np.exp(-np.clip(logits[keep].astype(np.float64), -100, 100)))
     values = raw[keep].astype(np.float64).reshape(-1, 8, 2) / INPUT
     centre, size = values[:, 0] + _anchors()[keep], values[:, 1]
     points = values[:, 2:] + _anchors()[keep][:, None]

@@ -12,8 +12,9 @@ from perfuse.core.results import NO_FACE, Face, Point, Vital
 from perfuse.core.signals import Waveform
 from perfuse.pipeline.stream import Record
 from perfuse.signal.beats import Beats, find_beats
-from perfuse.vitals.heart_rate import RANGE_HZ, heart_rate
+from perfuse.vitals.heart_rate import heart_rate
 from perfuse.vitals.hrv import MEASURES, hrv
+from perfuse.vitals.rate_posterior import RANGE_HZ
 from perfuse.vitals.respiration import respiration
 
 LOW_RATE_HZ = 8.0

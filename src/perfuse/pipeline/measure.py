@@ -109,4 +109,4 @@ def _trace(rgb: NDArray[Any], times_s: NDArray[np.floating] | None, rate_hz: flo
     times = np.arange(len(rgb)) / rate_hz if times_s is None and rate_hz else np.asarray(times_s, np.float64)
     if times.shape != (len(rgb),):
         raise UsageError(f"{times.size} times were given for {len(rgb)} colours.", "Pass one time a row.")
-    return TraceData(times, np.asarray(rgb, np.float64), SourceInfo(name="array", kind="trace"), [])
+    return TraceData(times, np.asarray(rgb, np.float64), SourceInfo(name="array", kind="trace"), ())

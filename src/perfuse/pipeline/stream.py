@@ -12,7 +12,7 @@ from perfuse.clip.resample import Resampler
 from perfuse.clip.sampler import Sample
 from perfuse.core.method import Method
 from perfuse.core.signals import Chunk, Waveform
-from perfuse.core.view import Trace
+from perfuse.core.view import Crop, Grid, Trace
 
 BLOCK = 64
 """Samples that are handed to a method at once; any number gives the same waves."""
@@ -179,10 +179,11 @@ class FaceStream:
 
     def _cell_shape(self) -> tuple[int, int, int]:
         view = self.method.view
-        if isinstance(view, Trace):
-            raise TypeError("traces have no cells")
-        rows, cols = (view.rows, view.cols) if hasattr(view, "rows") else (view.size, view.size)
-        return rows, cols, 4
+        if isinstance(view, Grid):
+            return view.rows, view.cols, 4
+        if isinstance(view, Crop):
+            return view.size, view.size, 4
+        raise TypeError("traces have no cells")
 
     def _feed(self, last: bool) -> None:
         if self._pending or last:

@@ -139,13 +139,16 @@ def _anew(state: MotionState, smooth: Floats, shape: tuple[int, ...]) -> MotionS
 
 
 def _follow(state: MotionState, smooth: Floats) -> tuple[float, float] | None:
-    """Displacement from the reference, or None where there is no reference or the scene jumped away from it."""
+    """Displacement from the reference, or None where there is none or the patch does not look like it any more."""
     if state.reference is None or state.basis is None or state.inverse is None:
         return None
     dx, dy = state.shift
     change = _shifted(smooth, dx, dy) - state.reference
     left = np.abs(change - (state.inverse @ change) @ state.basis)
-    usual = 2.2 * float(np.median(left))
+    middle = float(np.median(left))
+    if 1.48 * middle > 0.5 * float((change + state.reference).std()):
+        return None
+    usual = 2.2 * middle
     # One step of reweighting: cells that do not follow the rest count less the farther off they are (Huber).
     weighted = state.basis * (usual / np.maximum(left, max(usual, 1e-12))) if usual > 0 else state.basis
     normal = weighted @ state.basis.T

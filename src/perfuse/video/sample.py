@@ -54,10 +54,8 @@ def area_mean(
         Share of the cell's area that lies inside the frame, 0..1.
     """
     height, width = frame.height, frame.width
-    out = np.empty((rows, cols, 3), np.float32)
-    matrix = frame.to_rgb.astype(np.float32)
     count = len(frame.planes)
-    out[:] = matrix[:, count]
+    means = np.empty((count, rows, cols), np.float32)
     coverage = np.zeros((rows, cols), np.float32)
     for index, plane in enumerate(frame.planes):
         scale_y, scale_x = plane.shape[0] / height, plane.shape[1] / width
@@ -70,9 +68,10 @@ def area_mean(
                 y0, y1, x0, x1 = y0 / step, y1 / step, x0 / step, x1 / step
         down, top, bottom, inside_y = _cover(y0, y1, rows, plane.shape[0])
         across, left, right, inside_x = _cover(x0, x1, cols, plane.shape[1])
-        means = down @ plane[top:bottom, left:right].astype(np.float32) @ across.T
-        out += means[:, :, None] * matrix[:, index]
+        np.matmul(down @ plane[top:bottom, left:right].astype(np.float32), across.T, out=means[index])
         if index == 0:
             coverage = inside_y[:, None] * inside_x[None, :]
-    out[coverage <= 0] = 0.0
-    return out, np.minimum(coverage, 1.0)
+    matrix = frame.to_rgb.astype(np.float32)
+    rgb = matrix[:, :count] @ means.reshape(count, -1) + matrix[:, count:]
+    rgb[:, coverage.ravel() <= 0] = 0.0
+    return np.ascontiguousarray(rgb.T).reshape(rows, cols, 3), np.minimum(coverage, 1.0)

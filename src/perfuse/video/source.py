@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from perfuse.core.errors import SourceError, UsageError
-from perfuse.video.container import Address, open_container
+from perfuse.video.container import open_container
+from perfuse.video.decode import Address
 from perfuse.video.stream import FrameStream, check_rate
 from perfuse.video.trace import SUFFIXES, TraceStream, read_trace
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import OutputError, UsageError
+from perfuse.video.stream import check_rate
 
 TICK_S = Fraction(1, 90_000)
-"""Time base of written files: whole ticks at 24, 25, 30, 29.97, 50, 60 and 120 frames per second."""
+"""Time base of written files: whole ticks at 24, 25, 29.97, 30, 50, 60 and 120 frames per second."""
 
 _PIXEL_FORMATS = {"ffv1": "bgr0", "mjpeg": "yuvj420p", "png": "rgb24", "qtrle": "rgb24", "rawvideo": "rgb24"}
 _BT601, _LIMITED = 6, 1
@@ -25,6 +28,7 @@ def write_video(
     frames: Iterable[tuple[float, NDArray[np.uint8]]],
     codec: str = "libx264",
     *,
+    crf: int | None = None,
     pixel_format: str | None = None,
     options: Mapping[str, str] | None = None,
     nominal_rate_hz: float = 30.0,
@@ -39,11 +43,13 @@ def write_video(
     frames : iterable of (time_s, rgb)
         Seconds from 0 on, increasing, and uint8 (H, W, 3) of one size. Read lazily.
     codec : str
-        FFmpeg's encoder, ``libx264`` or, without loss, ``ffv1``.
+        FFmpeg's encoder, such as ``libx264`` or, without loss, ``ffv1``.
+    crf : int, optional
+        Constant rate factor of x264, x265, VP9: 0 keeps all, the default of x264 is 23.
     pixel_format : str, optional
         Default: RGB for ``ffv1``, else 4:2:0 (4:4:4 where a side is odd), BT.601, limited range, and tagged so.
     options : mapping, optional
-        For the encoder, such as ``{"crf": "12"}``.
+        For the encoder, such as ``{"preset": "veryfast"}``.
     nominal_rate_hz : float
         A hint for rate control and players; the times rule.
 
@@ -57,27 +63,75 @@ def write_video(
     import av
 
     path = Path(path)
+    rate = Fraction(check_rate(nominal_rate_hz) or 30.0).limit_denominator(1001)
     if path.suffix.lower() == ".avi":
         raise UsageError("AVI cannot keep the times of frames.", "Choose .mp4, .mov or .mkv.")
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent}.", "Create it first.")
+    settings = {**({} if crf is None else {"crf": str(crf)}), **(options or {})}
     part = path.with_name(f".{path.stem[:100]}.{os.getpid()}{path.suffix}")
+    container: Any = None
+    stream: Any = None
     try:
-        with av.open(str(part), "w", container_options=_muxer_options(path)) as container:
-            _encode(container, frames, codec, pixel_format, dict(options or {}), nominal_rate_hz)
-        part.replace(path)
-    except (av.FFmpegError, ValueError) as error:
-        denied = isinstance(error, OSError) and not isinstance(error, ValueError)
-        if denied:
-            raise OutputError(f"{path} cannot be written ({error}).", "Choose another place.") from error
+        with _told(path, codec):
+            container = av.open(str(part), "w", container_options=_muxer_options(path))
+        for tick, rgb in _checked(frames):
+            with _told(path, codec):
+                if stream is None:
+                    stream = _add_stream(container, codec, rate, rgb, pixel_format, settings)
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
+                picture.pts, picture.time_base = tick, TICK_S
+                container.mux(stream.encode(picture))
+        if stream is None:
+            raise UsageError("No frames were given to write.", "Pass at least one.")
+        with _told(path, codec):
+            container.mux(stream.encode(None))
+            container.close()
+            part.replace(path)
+    finally:
+        if container is not None:
+            with suppress(av.FFmpegError, ValueError):
+                container.close()
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path, codec: str) -> Iterator[None]:
+    """Tell FFmpeg's failures in words: a file in the way, or settings that do not go together."""
+    import av
+
+    try:
+        yield
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and not isinstance(error, ValueError):
+            raise OutputError(f"{path} cannot be written ({error.strerror}).", "Choose another place.") from error
         raise UsageError(
             f"FFmpeg cannot write {path.name} with the encoder {codec!r} ({error}).",
             "Check the ending, the encoder, the size of the pictures and the options.",
         ) from error
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error}).", "Choose another place.") from error
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def _checked(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield (tick, picture), refusing what no file could hold."""
+    last, size = -1, None
+    for item in frames:
+        if not (isinstance(item, tuple) and len(item) == 2):
+            raise UsageError(f"A {type(item).__name__} was given as a frame.", "Pass pairs of time_s and picture.")
+        time_s, rgb = item
+        size = size or (*rgb.shape[:2], 3)
+        if rgb.shape != size or rgb.dtype != np.uint8:
+            raise UsageError(
+                f"A picture of shape {rgb.shape} and type {rgb.dtype} was given.",
+                "Pass uint8 pictures of one size, (height, width, 3).",
+            )
+        tick = round(time_s / TICK_S) if isfinite(time_s) else -1
+        if tick <= last:
+            raise UsageError(
+                f"A frame at a time of {time_s} s was given after {max(last, 0) / 90_000:g} s.",
+                "Times must increase, from 0 on.",
+            )
+        last = tick
+        yield tick, rgb
 
 
 def _muxer_options(path: Path) -> dict[str, str]:
@@ -90,45 +144,21 @@ def _muxer_options(path: Path) -> dict[str, str]:
     return options
 
 
-def _encode(
+def _add_stream(
     container: Any,
-    frames: Iterable[tuple[float, NDArray[np.uint8]]],
     codec: str,
+    rate: Fraction,
+    first: NDArray[np.uint8],
     pixel_format: str | None,
     options: dict[str, str],
-    rate_hz: float,
-) -> None:
-    """Encode and multiplex all frames."""
-    import av
-
-    stream = None
-    last = -1
-    for time_s, rgb in frames:
-        if stream is None:
-            height, width = rgb.shape[:2]
-            odd = height % 2 or width % 2
-            stream = container.add_stream(codec, rate=Fraction(rate_hz).limit_denominator(1001), options=options)
-            stream.width, stream.height = width, height
-            stream.pix_fmt = pixel_format or _PIXEL_FORMATS.get(codec, "yuv444p" if odd else "yuv420p")
-            stream.codec_context.time_base = TICK_S
-            if stream.pix_fmt.startswith("yuv") and not stream.pix_fmt.startswith("yuvj"):
-                stream.codec_context.colorspace, stream.codec_context.color_range = _BT601, _LIMITED
-        if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
-            raise UsageError(
-                f"A picture of shape {rgb.shape}, {rgb.dtype}, follows one of {(height, width, 3)}.",
-                "Pass uint8 pictures of one size.",
-            )
-        tick = round(time_s / TICK_S)
-        if tick <= last:
-            raise UsageError(
-                f"A frame at {time_s} s was given after one at {last * TICK_S} s.", "Times must increase."
-            )
-        last = tick
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
-        picture.pts, picture.time_base = tick, TICK_S
-        for packet in stream.encode(picture):
-            container.mux(packet)
-    if stream is None:
-        raise UsageError("No frames were given to write.", "Pass at least one.")
-    for packet in stream.encode(None):
-        container.mux(packet)
+) -> Any:
+    """Return a video stream for pictures like the first."""
+    height, width = first.shape[:2]
+    usual = "yuv444p" if height % 2 or width % 2 else "yuv420p"
+    stream = container.add_stream(codec, rate=rate, options=options)
+    stream.width, stream.height = width, height
+    stream.pix_fmt = pixel_format or _PIXEL_FORMATS.get(codec, usual)
+    stream.codec_context.time_base = TICK_S
+    if stream.pix_fmt.startswith("yuv") and not stream.pix_fmt.startswith("yuvj"):
+        stream.codec_context.colorspace, stream.codec_context.color_range = _BT601, _LIMITED
+    return stream

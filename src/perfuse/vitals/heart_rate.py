@@ -1,9 +1,9 @@
 """Heart rate with an interval and a probability, from one pulse wave.
 
 Each window of the wave is scored at every rate of a fine grid by how much of its variance a sine at that rate and its
-second harmonic explain. A log-linear model turns the scores into a probability over rates; neighbouring windows inform
-one another through a random walk (forward-backward). Value, 90 % interval and quality are read off that one
-distribution, so they cannot contradict each other.
+second harmonic explain. A log-linear model turns the scores into a probability over rates; neighbouring windows
+inform one another through a random walk (forward-backward). Value, 90 % interval and quality are read off that one
+distribution, so they cannot contradict each other (:mod:`perfuse.vitals.rate_posterior`).
 """
 
 from __future__ import annotations
@@ -12,34 +12,38 @@ from dataclasses import dataclass
 from math import erf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perfuse.core.results import Point, Vital
 from perfuse.core.signals import Waveform
 from perfuse.signal.filters import bandpass
-from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 from perfuse.vitals.calibration import HEART_RATE as CAL
+from perfuse.vitals.rate_posterior import (
+    BAND_HZ,
+    RANGE_HZ,
+    RIGHT_HZ,
+    WINDOW_S,
+    Floats,
+    log_evidence,
+    rate_grid,
+    refine,
+    smooth,
+    summarise,
+)
 
-Floats = NDArray[np.float64]
-
-RANGE_HZ = (35 / 60, 230 / 60)
-GRID_HZ = 0.005
-BAND_HZ = (0.5, 4.6)
-WINDOW_S = 10.0
 HOP_S = 1.0
 SHORTEST_S = 5.0
 """Under four to five beats a peak of the spectrum is no rate."""
 SINGLE_WINDOW_S = 15.0
 """A recording up to this long is one window."""
-NEAR_HZ = 0.05
-"""Half-width of one peak of the spectrum of a window."""
 MIN_VALID = 0.8
 WANDER_HZ = 3.0 / 60
 """Spread of the windows' rates that a resting heart explains by itself."""
-WALK_HZ = 2.0 / 60
-"""Standard deviation of the change of rate from one window to the next (1 s)."""
-JUMP = 5e-3
-"""Chance a second that the rate (or the wave it is read from) jumps anywhere."""
+SHARED = 0.5
+"""Windows overlap, and noise lasts: a window passes on this share of what its new second says."""
+FLAT = "no pulse: the signal does not change"
+UNSURE = "no reliable pulse: the signal is too noisy or too disturbed"
+LEAST_QUALITY = 0.25
+"""Below this a number would mislead more often than it helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,148 +54,6 @@ class HeartRate:
     series: tuple[Point, ...]
     peak_hz: float | None
     """Rate the beats should be looked for at: the answer, however uncertain, or None without a window."""
-
-
-def rate_grid(max_hz: float = RANGE_HZ[1]) -> Floats:
-    """Return the rates (Hz) that are considered, up to ``max_hz``."""
-    return np.arange(RANGE_HZ[0], min(max_hz, RANGE_HZ[1]) + GRID_HZ / 2, GRID_HZ)
-
-
-def explained(x: Floats, rate_hz: float, at_hz: Floats) -> Floats:
-    """Share of the in-band power of ``x`` (..., N) that a sine at each of ``at_hz`` (F,) explains, (..., F), 0..1.
-
-    Drift, movement and changing light fall with frequency, so power is weighted by f before shares are taken: a slope
-    of the noise must not look like a slow pulse. The wave is Hann-windowed; a pure sine reaches 1.
-    """
-    n = x.shape[-1]
-    window = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
-    ramp = np.arange(n) - (n - 1) / 2
-    x = x - x.mean(axis=-1, keepdims=True)
-    x = x - (x * ramp).sum(axis=-1, keepdims=True) / (ramp @ ramp) * ramp
-    length = 1 << int(np.ceil(np.log2(max(rate_hz / GRID_HZ, n))))
-    freq_hz = np.fft.rfftfreq(length, 1 / rate_hz)
-    weight = np.where((freq_hz >= BAND_HZ[0]) & (freq_hz <= BAND_HZ[1]), freq_hz, 0.0)
-    power = np.abs(np.fft.rfft(x * window, length)) ** 2 * weight
-    lobe = (window**2).sum() * length / window.sum() ** 2  # bins that the peak of a pure sine is spread over
-    total = power.sum(axis=-1, keepdims=True) / lobe
-    index = np.clip(np.rint(at_hz * length / rate_hz).astype(int), 0, power.shape[-1] - 1)
-    share = np.divide(power[..., index], total, out=np.zeros(power.shape[:-1] + index.shape), where=total > 0)
-    share[..., at_hz > rate_hz / 2] = 0.0
-    return np.clip(share, 0.0, 0.985)
-
-
-def log_evidence(pulse: Floats, motion: Floats | None, rate_hz: float, grid: Floats) -> Floats:
-    """Unnormalised log probability of each rate of ``grid`` given one window.
-
-    Parameters
-    ----------
-    pulse : ndarray, (N,)
-        Band-passed pulse wave.
-    motion : ndarray, (M, N), or None
-        Band-passed displacements of the face; a rate that the head moves at is believed less.
-    rate_hz : float
-        Samples per second.
-    grid : ndarray, (F,)
-        Rates, Hz.
-
-    Returns
-    -------
-    ndarray, (F,)
-    """
-    first, second, half = np.split(explained(pulse, rate_hz, np.concatenate([grid, 2 * grid, grid / 2])), 3)
-    half[grid / 2 < RANGE_HZ[0]] = 0.0
-    score = CAL.sine * -np.log1p(-first)
-    score += CAL.harmonic * -np.log1p(-np.minimum(first + second, 0.985))
-    score += CAL.half * -np.log1p(-half)
-    if motion is not None:
-        score += CAL.motion * -np.log1p(-explained(motion, rate_hz, grid).max(axis=0))
-    prior: Floats = CAL.prior * np.log(grid / CAL.centre_hz) ** 2
-    return np.asarray(len(pulse) / rate_hz / WINDOW_S * score + prior)
-
-
-def _normalise(log_p: Floats) -> Floats:
-    p = np.exp(log_p - log_p.max(axis=-1, keepdims=True))
-    return np.asarray(p / p.sum(axis=-1, keepdims=True))
-
-
-def _walk(p: Floats, kernel: Floats) -> Floats:
-    """One step of the random walk with a small chance of a jump."""
-    q = np.convolve(p, kernel, mode="same")
-    return np.asarray((1 - JUMP) * q / q.sum() + JUMP / len(p))
-
-
-def smooth(log_p: Floats, seen: NDArray[np.bool_], weight: float) -> Floats:
-    """Forward-backward over windows.
-
-    Parameters
-    ----------
-    log_p : ndarray, (W, F)
-        Evidence of each window.
-    seen : ndarray of bool, (W,)
-        False for windows without evidence.
-    weight : float
-        Windows overlap; a window passes only this share of its evidence on (hop / window).
-
-    Returns
-    -------
-    ndarray, (W, F)
-        Probability of each rate in each window.
-    """
-    count, size = log_p.shape
-    reach = int(np.ceil(4 * WALK_HZ / GRID_HZ))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * GRID_HZ / WALK_HZ) ** 2)
-    kernel /= kernel.sum()
-    passed = np.where(seen[:, None], _normalise(weight * log_p), 1.0 / size)
-    messages = np.full((2, count, size), 1.0 / size)
-    for w in range(1, count):
-        q = messages[0, w - 1] * passed[w - 1]
-        messages[0, w] = _walk(q / q.sum(), kernel)
-        v = count - 1 - w
-        q = messages[1, v + 1] * passed[v + 1]
-        messages[1, v] = _walk(q / q.sum(), kernel)
-    return _normalise(np.log(messages[0]) + np.log(messages[1]) + np.where(seen[:, None], log_p, 0.0))
-
-
-def refine(x: Floats, rate_hz: float, about_hz: float) -> float:
-    """Interpolated peak of the plain spectrum nearest to a rate that is known roughly.
-
-    The evidence weighs power by frequency, which moves a peak by a fifth of a beat a minute; this takes it back.
-    """
-    freq_hz, power = power_spectrum(x, rate_hz, GRID_HZ)
-    near = np.flatnonzero(np.abs(freq_hz - about_hz) <= NEAR_HZ)
-    best = int(near[power[near].argmax()])
-    return about_hz if best in (near[0], near[-1]) else interpolated_peak(freq_hz, power, best)
-
-
-def summarise(p: Floats, grid: Floats, trust: float) -> tuple[float, float, float, float]:
-    """Read value, low, high (Hz) and quality off a distribution over rates.
-
-    Parameters
-    ----------
-    p : ndarray, (F,)
-        Probability of each rate.
-    grid : ndarray, (F,)
-        Rates, Hz.
-    trust : float
-        0..1: how far the wave itself can be believed; the rest of the probability is spread evenly.
-
-    Returns
-    -------
-    value, low, high : float
-        Hz; the interval holds 90 % of the probability.
-    quality : float
-        Probability that the truth lies within 5/min of the value.
-    """
-    mode = int(p.argmax())
-    near = np.abs(grid - grid[mode]) <= NEAR_HZ
-    value = float((p * grid)[near].sum() / p[near].sum())
-    mixed = trust * p + (1 - trust) / len(p)
-    quality = float(mixed[np.abs(grid - value) <= 5 / 60].sum())
-    cumulative = np.cumsum(mixed) / mixed.sum()
-    low = float(np.interp(0.05, cumulative, grid))
-    high = float(np.interp(0.95, cumulative, grid))
-    spread = CAL.floor_hz
-    return value, min(low, value - spread), max(high, value + spread), quality
 
 
 def windows(count: int, rate_hz: float) -> list[tuple[int, int]]:
@@ -242,8 +104,8 @@ def heart_rate(
     ):  # a short recording: what lies before the first and after the last valid sample is no part of it
         inside = np.flatnonzero(pulse.valid)
         spans = [(int(inside[0]), int(inside[-1]) + 1)]
-    wave = bandpass(pulse.samples, rate, 0.5, min(4.5, 0.45 * rate))
-    moved = None if motion is None else bandpass(motion, rate, 0.5, min(4.5, 0.45 * rate))
+    wave = bandpass(pulse.samples, rate, *BAND_HZ)
+    moved = None if motion is None else bandpass(motion, rate, *BAND_HZ)
     seen = np.array([_usable(pulse, a, b, wave) for a, b in spans])
     evidence = np.stack(
         [
@@ -256,7 +118,7 @@ def heart_rate(
     if not seen.any():
         flat = not np.any(wave)
         return HeartRate(Vital.none("/min", FLAT if flat else lost), (), None)
-    chances = smooth(evidence, seen, 0.5 * HOP_S / WINDOW_S)
+    chances = smooth(evidence, seen, SHARED * HOP_S / WINDOW_S)
     series = []
     answers = []
     for (a, b), ok, p in zip(spans, seen, chances):
@@ -273,12 +135,6 @@ def heart_rate(
     return HeartRate(_vital(value, low, high, quality), tuple(series), value)
 
 
-FLAT = "no pulse: the signal does not change"
-UNSURE = "no reliable pulse: the signal is too noisy or too disturbed"
-LEAST_QUALITY = 0.25
-"""Below this a number would mislead more often than it helps."""
-
-
 def _usable(pulse: Waveform, start: int, stop: int, wave: Floats) -> bool:
     return bool(pulse.valid[start:stop].mean() >= MIN_VALID and np.any(wave[start:stop] != 0))
 
@@ -290,7 +146,7 @@ def _vital(value: float, low: float, high: float, quality: float) -> Vital:
 
 
 def _pool(answers: Floats, seconds: float) -> tuple[float, float, float, float]:
-    """Combine windows (K, 4: value, low, high, quality): weighted mean, interval shrinking with independent windows."""
+    """Combine windows (K, 4: value, low, high, quality): weighted mean, interval shrinking with their number."""
     value, low, high, quality = answers.T
     weight = quality**2 + 1e-9
     weight = weight / weight.sum()
@@ -302,5 +158,5 @@ def _pool(answers: Floats, seconds: float) -> tuple[float, float, float, float]:
     below, above = np.maximum(spread, CAL.floor_hz)
     # windows that are each sure of something else are not sure together; a heart may wander by WANDER_HZ
     scatter = max(0.0, float((weight * (value - mean) ** 2).sum()) - WANDER_HZ**2)
-    likely = erf(5 / 60 / np.sqrt(2 * scatter / independent + 1e-12))
+    likely = erf(RIGHT_HZ / np.sqrt(2 * scatter / independent + 1e-12))
     return mean, mean - float(below), mean + float(above), min(float((weight * quality).sum()), likely)

@@ -43,6 +43,9 @@ POOL_S = 60.0
 LEAST_QUALITY = 0.5
 """Below this a number would mislead more often than it helps."""
 
+CLEAR = 0.5
+"""A sign whose best rate explains this share of it speaks clearly."""
+
 NEAR_HZ = 3 / 60
 """Quality is the probability of being right within this."""
 
@@ -160,6 +163,8 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     score = score + weight * np.log(GRID_HZ / centre) ** 2
     limit_hz = CYCLES / seconds
     open_to = (limit_hz <= GRID_HZ) & (max(sign.top_hz for sign in signs) > GRID_HZ)
+    if not open_to.any():
+        return Vital.none("/min", NO_BEATS)
     chance = np.where(open_to, np.exp(score - score[open_to].max()), 0.0)
     chance /= chance.sum()
     mode = int(chance.argmax())
@@ -168,7 +173,7 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     near = np.abs(GRID_HZ - GRID_HZ[mode]) <= 2 / 60
     value = float((chance * GRID_HZ)[near].sum() / chance[near].sum())
     believed = _TRUST * chance + (1 - _TRUST) * open_to / open_to.sum()
-    quality = float(believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum())
+    quality = float(believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum()) * (1 - _contradiction(found, value))
     if quality < LEAST_QUALITY:
         return Vital.none("/min", _why_not([share for _, share in found]))
     cumulative = np.cumsum(believed)
@@ -178,9 +183,16 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     return Vital(60 * value, "/min", 60 * float(low), 60 * float(high), quality)
 
 
+def _contradiction(found: list[tuple[float, Floats]], value_hz: float) -> float:
+    """Weighted share of the signs that speak clearly for another rate and hardly at all for this one."""
+    near = np.abs(GRID_HZ - value_hz) <= NEAR_HZ
+    against = [weight for weight, share in found if share.max() >= CLEAR and share[near].max() < 0.2 * share.max()]
+    return sum(against) / sum(weight for weight, _ in found)
+
+
 def _why_not(shares: list[Floats]) -> str:
     """Tell signs that each have a clear rate, but not the same, from signs without one."""
-    clear = [float(GRID_HZ[share.argmax()]) for share in shares if share.max() >= 0.5]
+    clear = [float(GRID_HZ[share.argmax()]) for share in shares if share.max() >= CLEAR]
     return DISAGREE if len(clear) >= 2 and np.ptp(clear) > NEAR_HZ else UNCLEAR
 
 

@@ -1,4 +1,4 @@
-"""Do the intervals hold what they promise, and does quality fall when the answer is wrong?
+"""Check that intervals hold what they promise and that quality falls when the answer is wrong.
 
 Cuts windows from the real recordings, spoils each step by step (noise, motion, dimming, dropped frames, compression,
 a clock that jitters, clipping), measures them through the same doors a user takes, and compares with the reference of
@@ -233,12 +233,11 @@ def skinless_rows() -> Iterator[Row]:
 def table(rows: list[Row], key: Callable[[Row], tuple]) -> list[str]:
     """One Markdown row a group of rows."""
     lines = [
-        "| windows of | spoiled by | n | answered | MAE | MAE, quality > 0.5 | truth in 90 % interval | median width | confident and wrong |",
+        "| windows of | spoiled by | n | answered | MAE | MAE, quality > 0.5 | truth in 90 % interval | median width "
+        "| confident and wrong |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in dict.fromkeys(key(r) for r in rows):
-        lines.append(summary(name, [r for r in rows if key(r) == name]))
-    return lines
+    return lines + [summary(name, [r for r in rows if key(r) == name]) for name in dict.fromkeys(map(key, rows))]
 
 
 def summary(name: tuple, rows: list[Row]) -> str:
@@ -284,8 +283,8 @@ def write(rows: list[Row], seconds: float, command: str) -> str:
     parts = [
         "# Honesty: intervals and quality on spoiled real recordings",
         "",
-        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {platform.machine()}, Python {platform.python_version()}, "
-        f"{seconds:.0f} s. Seeds are fixed in the script.",
+        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
+        f"Python {platform.python_version()}, {seconds:.0f} s. Seeds are fixed in the script.",
         "",
         *table(rows, lambda r: (r.group, "all")),
         summary(("all", "all"), rows),
@@ -310,6 +309,8 @@ def main() -> None:
     parser.add_argument("--only", choices=["face", "trace", "skin"], help="one kind of recording")
     options = parser.parse_args()
     shared_data()
+    if options.rows:
+        options.rows.unlink(missing_ok=True)
     begin = time.perf_counter()
     rows: list[Row] = []
     kinds = {
@@ -321,6 +322,9 @@ def main() -> None:
         if options.only in (None, name):
             for made in make():
                 rows.append(made)
+                if options.rows:
+                    with options.rows.open("a") as file:
+                        file.write(json.dumps(asdict(made)) + "\n")
                 print(f"\r{len(rows)} windows, {time.perf_counter() - begin:.0f} s", end="", file=sys.stderr)
     print(file=sys.stderr)
     command = "python benchmarks/honesty.py" + (" --quick" if options.quick else "")
@@ -329,8 +333,6 @@ def main() -> None:
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text)
-    if options.rows:
-        options.rows.write_text("".join(json.dumps(asdict(r)) + "\n" for r in rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Windows of the real recordings with the reference of that very window (the recordings are not part of the project)."""
+"""Windows of the real recordings, which are not part of the project, with the reference of that very window."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def oximetry(seconds: float, count: int) -> Iterator[Window]:
     for path in sorted((folder / "left").glob("*.csv")):
         rgb = np.genfromtxt(path, delimiter=",", skip_header=1)
         with (folder / "gt" / path.name).open(encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file)][1:]
+            lines = list(csv.reader(file))[1:]
         # two cells of each line hold text that the header does not count: the ECG's rate is the ninth from the end
         ecg = np.array([float(line[-9]) if len(line) > 40 and line[-9].strip() else np.nan for line in lines])
         for start in np.linspace(0, min(len(ecg), len(rgb) / 30) - seconds - 1, count).astype(int):

@@ -142,8 +142,8 @@ def main() -> None:
     lines = [
         f"# Speed of {options.file.name}",
         "",
-        f"Made by `python benchmarks/speed.py {options.file.name} --method {options.method} --repeat {options.repeat}` on "
-        f"{time.strftime('%Y-%m-%d')}; {what}, {count} frames; {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"Made by `python benchmarks/speed.py {options.file.name} --method {options.method} --repeat {options.repeat}`"
+        f" on {time.strftime('%Y-%m-%d')}; {what}, {count} frames; {platform.machine()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}. Medians; each stage includes those before it.",
         "",
         "| stage | wall s | frames/s | wall, decode = 1 | CPU s | CPU, decode = 1 |",
@@ -156,8 +156,8 @@ def main() -> None:
     first = [child(FIRST_ANSWER, repr(time.time()), str(options.file), options.method) for _ in range(options.repeat)]
     lines += [
         "",
-        f"First answer: {statistics.median(f[0] for f in first):.2f} s after process start (median of {len(first)}; the "
-        f"first {first[0][1]:.1f} s of the recording give {first[0][2]:.1f}/min).",
+        f"First answer: {statistics.median(f[0] for f in first):.2f} s after process start (median of {len(first)}; "
+        f"the first {first[0][1]:.1f} s of the recording give {first[0][2]:.1f}/min).",
         "",
         "| length | peak memory, MB |",
         "|---|---|",

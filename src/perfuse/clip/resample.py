@@ -15,8 +15,8 @@ MAX_GAP_S = 0.45
 class Resampler:
     """Mean of the linearly interpolated signal over each grid cell.
 
-    Cell ``k`` is ``[start_s + (k - 1/2) / rate_hz, start_s + (k + 1/2) / rate_hz)``. Averaging the interpolant over the
-    cell serves every frame rate with one formula: it is an anti-alias filter at 120 frames per second and an
+    Cell ``k`` is ``[start_s + (k - 1/2) / rate_hz, start_s + (k + 1/2) / rate_hz)``. Averaging the interpolant over
+    the cell serves every frame rate with one formula: it is an anti-alias filter at 120 frames per second and an
     interpolation at 10, and jitter of the timestamps costs nothing. Each pushed frame touches only the cells between
     it and the frame before, so the result cannot depend on how frames were grouped.
 

@@ -44,10 +44,7 @@ class Context:
 
 def no_face(context: Context) -> Face:
     """Return a face without any value: nothing was found in the picture."""
-    if context.kind == "trace":
-        reason = "too short: no complete sample"
-    else:
-        reason = NO_FACE
+    reason = "too short: no complete sample" if context.kind == "trace" else NO_FACE
     return Face(0, Vital.none("/min", reason), Vital.none("/min", reason), _no_hrv(reason))
 
 

@@ -50,7 +50,7 @@ def explained(x: Floats, rate_hz: float, at_hz: Floats) -> Floats:
     index = np.clip(np.rint(at_hz * length / rate_hz).astype(int), 0, power.shape[-1] - 1)
     share = np.divide(power[..., index], total, out=np.zeros(power.shape[:-1] + index.shape), where=total > 0)
     share[..., at_hz > rate_hz / 2] = 0.0
-    return np.clip(share, 0.0, 0.985)
+    return np.asarray(np.clip(share, 0.0, 0.985))
 
 
 def log_evidence(pulse: Floats, motion: Floats | None, rate_hz: float, grid: Floats) -> Floats:

@@ -142,9 +142,10 @@ def main() -> None:
     lines = [
         f"# Speed of {options.file.name}",
         "",
-        f"Made by `python benchmarks/speed.py {options.file.name} --method {options.method} --repeat {options.repeat}`"
-        f" on {time.strftime('%Y-%m-%d')}; {what}, {count} frames; {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}. Medians; each stage includes those before it.",
+        f"Made by `python benchmarks/speed.py {options.file.name} --method {options.method}"
+        f" --repeat {options.repeat}` on {time.strftime('%Y-%m-%d')}; {what}, {count} frames; "
+        f"{platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}. Medians; each stage includes those before it.",
         "",
         "| stage | wall s | frames/s | wall, decode = 1 | CPU s | CPU, decode = 1 |",
         "|---|---|---|---|---|---|",

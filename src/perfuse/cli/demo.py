@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHORTEST_S = 12.0
 DISAGREES = 1
 """Exit code when the truth lies outside a stated interval, or the heart rate was not found."""
-AGREES = "The truth lies inside the stated intervals."
+AGREES = "Every interval that is stated holds the truth."
 WRONG = "[red]The answer is wrong: no heart rate, or a truth outside its interval (✗).[/red]"
 JUDGED = ("heart_rate", "respiratory_rate")
 """What the exit code depends on; variability is shown beside it."""

@@ -26,6 +26,8 @@ GATE_TIME_S = 1.0
 GATE_LOOK_S = 0.25
 """How often the colours are judged anew; between two looks the gate goes on towards the last judgement."""
 CHEST_CELLS = 24
+ROUNDING = 1e-3
+"""Levels. Means that differ less than this are one grey: the rest is rounding, which colour methods would amplify."""
 LEAST_COVERAGE = 0.5
 """A face with less of its crop inside the picture is not measured."""
 
@@ -113,7 +115,7 @@ class FaceSampler:
             return None
         masks = region_weights(face, crop, CELLS, CELLS)
         gate = self._gate.follow(frame.time_s, cells, masks["skin"] * coverage)
-        regions = np.stack([_mean(cells, masks[name] * coverage, gate) for name in REGIONS])
+        regions = _one_grey(np.stack([_mean(cells, masks[name] * coverage, gate) for name in REGIONS]))
         motion = self._displacement(face, cells)
         chest = self._breathing(frame, face)
         picture, weights = self._cells(frame, face)
@@ -145,8 +147,14 @@ class FaceSampler:
         rows, cols = (self.view.size,) * 2 if isinstance(self.view, Crop) else (self.view.rows, self.view.cols)
         crop = face_crop(face, self.view.margin)
         cells, coverage = area_mean(frame, crop, rows, cols)
+        cells = _one_grey(cells)
         weights = region_weights(face, crop, rows, cols)["skin"] * coverage
         return cells, weights * self._cell_gate.follow(frame.time_s, cells, weights)
+
+
+def _one_grey(colours: Floats) -> Floats:
+    """Make red, green and blue (..., 3) exactly equal where they differ by rounding only."""
+    return np.where(np.ptp(colours, axis=-1, keepdims=True) < ROUNDING, colours[..., 1:2], colours)
 
 
 def _mean(cells: Floats, mask: Floats, gate: Floats) -> Floats:

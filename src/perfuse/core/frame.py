@@ -73,7 +73,7 @@ class Frame:
         Raises
         ------
         UsageError
-            On any other shape or type.
+            On any other shape or type, and on floats that are not finite or far from 0..1.
         """
         rgb = np.asarray(rgb)
         if rgb.ndim == 2:
@@ -89,6 +89,12 @@ class Frame:
             scale = 255.0 / 65535.0
         elif rgb.dtype.kind == "f":
             scale = 255.0
+            low, high = float(rgb.min()), float(rgb.max())
+            if not (low >= -0.5 and high <= 1.5):  # 0..255 as float would be taken for a hundredfold overexposure
+                raise UsageError(
+                    f"A float picture with values from {low:.3g} to {high:.3g} was given.",
+                    "Pass float 0..1, or convert to uint8 (0..255).",
+                )
         else:
             raise UsageError(
                 f"A frame of type {rgb.dtype} was given.",

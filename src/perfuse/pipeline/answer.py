@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from perfuse.core.results import NO_FACE, Face, Point, Vital
 from perfuse.core.signals import Waveform
 from perfuse.pipeline.stream import Record
 from perfuse.signal.beats import Beats, find_beats
-from perfuse.vitals.heart_rate import heart_rate
+from perfuse.vitals.heart_rate import FLAT, heart_rate
 from perfuse.vitals.hrv import MEASURES, hrv
 from perfuse.vitals.rate_posterior import RANGE_HZ
 from perfuse.vitals.respiration import respiration
@@ -20,6 +20,7 @@ from perfuse.vitals.respiration import respiration
 LOW_RATE_HZ = 8.0
 """Below this many frames a second the upper heart rates cannot be seen."""
 NYQUIST_SHARE = 0.45
+GREY = "no colour: the pictures are grey, and this method compares colours; try the method green"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class Context:
             notes.append(NO_FACE)
         if 0 < self.frame_rate_hz < LOW_RATE_HZ:
             top = 60 * NYQUIST_SHARE * self.frame_rate_hz
-            notes.append(f"only {self.frame_rate_hz:.1f} frames a second: rates above {top:.0f}/min cannot be seen")
+            notes.append(
+                f"only {self.frame_rate_hz:.1f} frames a second: rates above {top:.0f}/min cannot be seen, "
+                "or look like lower ones"
+            )
         return notes
 
 
@@ -66,6 +70,8 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
     lost = "the face was not visible long enough" if context.kind == "video" else "the trace has too many gaps"
     motion = record.motion.T if np.any(record.motion) else None
     rate = heart_rate(pulse, start_s=grid_start_s, motion=motion, max_hz=top, lost=lost)
+    if rate.vital.reason == FLAT and _is_grey(record):
+        rate = replace(rate, vital=Vital.none("/min", GREY))
     if rate.vital.value is None:
         reason = rate.vital.reason or ""
         beats = Beats.exact(np.zeros(0))
@@ -95,6 +101,12 @@ def _brightness(record: Record) -> Waveform:
     level = float(np.median(green[record.valid])) if record.valid.any() else 0.0
     relative = np.where(record.valid, green / level - 1.0, 0.0) if level > 0 else np.zeros(len(green))
     return Waveform(record.start, record.rate_hz, relative, record.valid)
+
+
+def _is_grey(record: Record) -> bool:
+    """Tell whether there is light but never a difference between red, green and blue."""
+    colours = record.regions[record.valid]
+    return bool(colours.any() and not np.ptp(colours, axis=2).any())
 
 
 def _vertical(record: Record) -> Waveform | None:

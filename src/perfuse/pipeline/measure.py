@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.method import Method
 from perfuse.core.results import Measurement
 from perfuse.face import Detector
 from perfuse.pipeline.session import Session
 from perfuse.video import FrameStream, SourceInfo, TraceData, TraceStream, from_arrays, open_source
+from perfuse.video.stream import check_rate
 
 Progress = Callable[[float, float | None], None]
 Source = str | PathLike[str] | NDArray[Any]
@@ -102,11 +103,23 @@ def _measure_trace(data: TraceData, method: str | Method, progress: Progress | N
 
 
 def _trace(rgb: NDArray[Any], times_s: NDArray[np.floating] | None, rate_hz: float | None) -> TraceData:
-    if rgb.shape[1] != 3:
-        raise UsageError(f"A trace of shape {rgb.shape} was given.", "Pass (T, 3): red, green, blue.")
-    if times_s is None and rate_hz is None:
-        raise UsageError("A trace without times was given.", "Pass times_s (seconds, one a row) or rate_hz.")
-    times = np.arange(len(rgb)) / rate_hz if times_s is None and rate_hz else np.asarray(times_s, np.float64)
-    if times.shape != (len(rgb),):
-        raise UsageError(f"{times.size} times were given for {len(rgb)} colours.", "Pass one time a row.")
-    return TraceData(times, np.asarray(rgb, np.float64), SourceInfo(name="array", kind="trace"), ())
+    if rgb.shape[1] != 3 or rgb.dtype.kind not in "iuf":
+        raise UsageError(
+            f"A trace of shape {rgb.shape} and type {rgb.dtype} was given.", "Pass numbers, (T, 3): red, green, blue."
+        )
+    if not len(rgb):
+        raise SourceError("A trace without samples was given.", "Pass at least one row of red, green, blue.")
+    rate = check_rate(rate_hz)
+    if (times_s is None) == (rate is None):
+        raise UsageError(
+            f"A trace was given with {'no times' if rate is None else 'both times_s and rate_hz'}.",
+            "Pass either times_s (seconds, one a row) or rate_hz.",
+        )
+    times = np.arange(len(rgb)) / rate if rate else np.asarray(times_s)
+    if times.shape != (len(rgb),) or times.dtype.kind not in "iuf":
+        raise UsageError(
+            f"times_s of shape {times.shape} and type {times.dtype} was given for {len(rgb)} colours.",
+            "Pass one number (seconds) a row.",
+        )
+    info = SourceInfo(name="array", kind="trace")
+    return TraceData(times.astype(np.float64), np.asarray(rgb, np.float64), info, ())

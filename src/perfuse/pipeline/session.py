@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from perfuse.clip.resample import MAX_GAP_S
 from perfuse.clip.sampler import FaceSampler, Sample
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
 from perfuse.core.method import Method
 from perfuse.core.results import FaceEvent, Measurement
@@ -21,6 +22,8 @@ from perfuse.pipeline.stream import FaceStream
 
 MAX_FACES = 5
 DEFAULT_VIDEO, DEFAULT_CONTACT = "pos", "contact"
+LONGEST_PAUSE_S = 3600.0
+"""A leap of the clock beyond this is a broken timestamp, and filling it would take memory without end."""
 LOOK_S = 2.0
 """How much of a trace is looked at before ``auto`` decides whether it shows a face or a finger on the lens."""
 
@@ -73,6 +76,7 @@ class Session:
         self._start_s: float | None = None
         self._last_s = 0.0
         self._count = 0
+        self._steps, self._steps_s = 0, 0.0
         self._streams: dict[int, FaceStream] = {}
         self._samplers: dict[int, FaceSampler] = {}
         self._waiting: list[tuple[float, NDArray[np.float64]]] = []
@@ -92,6 +96,8 @@ class Session:
         ------
         UsageError
             If the time is missing, not finite or not later than the one before; nothing is changed then.
+        SourceError
+            If the time is more than an hour later than the one before; nothing is changed then.
         """
         if not isinstance(frame, Frame):
             if time_s is None:
@@ -119,6 +125,8 @@ class Session:
         ------
         UsageError
             On a bad time or colour; nothing is changed then.
+        SourceError
+            If the time is more than an hour later than the one before; nothing is changed then.
         """
         colour = np.asarray(rgb, np.float64)
         if colour.shape != (3,) or not np.isfinite(colour).all():
@@ -153,6 +161,17 @@ class Session:
             raise UsageError(
                 f"The time {time_s!r} s was pushed after {self._last_s!r} s.", "Times must be finite and rise."
             )
+        step = 0.0 if self._start_s is None else time_s - self._last_s
+        if step > LONGEST_PAUSE_S:
+            raise SourceError(
+                f"The timestamps of {self._source.get('name', 'the stream')} leap from {self._last_s:.3f} s to "
+                f"{time_s:.3f} s.",
+                "Measure the parts before and after the leap by themselves, or convert the recording: that often "
+                "repairs its timestamps.",
+            )
+        if 0 < step <= MAX_GAP_S:
+            self._steps += 1
+            self._steps_s += float(step)
         self._kind = kind
         if self._start_s is None:
             self._start_s = float(time_s)
@@ -197,7 +216,7 @@ class Session:
     def _answer(self) -> Measurement:
         start = self._start_s or 0.0
         duration = self._last_s - start if self._count else 0.0
-        rate = (self._count - 1) / duration if duration > 0 else 0.0
+        rate = self._rate_hz(duration)
         context = Context(start, duration, rate, self._kind or "video")
         faces = []
         for number, stream in sorted(self._streams.items()):
@@ -212,6 +231,12 @@ class Session:
         name = self._method.card.name if self._method else str(self._choice)
         answer = faces or [no_face(context)]
         return Measurement(source, name, duration, start, tuple(answer), (*self.warnings, *context.warnings(faces)))
+
+    def _rate_hz(self, duration_s: float) -> float:
+        """Frames per second where they follow one another; pauses do not count, unless there is nothing else."""
+        if self._steps:
+            return self._steps / self._steps_s
+        return (self._count - 1) / duration_s if duration_s > 0 else 0.0
 
     def _events(self, number: int) -> tuple[FaceEvent, ...]:
         if self._tracker is None:

@@ -1,5 +1,7 @@
 """Synthetic subjects: face videos and traces of people whose pulse and breathing are known exactly."""
 
-from perfuse.synth.subject import Settings, Subject, Truth, subject
+from perfuse.synth.settings import Settings
+from perfuse.synth.subject import Subject, subject
+from perfuse.synth.truth import Truth
 
 __all__ = ["Settings", "Subject", "Truth", "subject"]

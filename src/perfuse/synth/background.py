@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfuse.synth.fields import F32, blur, bump, patches, smoothstep
+from perfuse.synth.fields import Field, blur, bump, patches, smoothstep
 from perfuse.synth.look import Look
 
 
-def paint_background(rng: np.random.Generator, look: Look, height: int, width: int) -> F32:
+def paint_background(rng: np.random.Generator, look: Look, height: int, width: int) -> Field:
     """Return (3, H, W): a wall with a gradient, a window or a shelf out of focus, and a warm glow."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = (x - width / 2) / height, y / height
@@ -33,7 +33,7 @@ def paint_background(rng: np.random.Generator, look: Look, height: int, width: i
     return np.ascontiguousarray(wall.transpose(2, 0, 1))
 
 
-def _shelf(rng: np.random.Generator, wall: F32, x: F32, y: F32) -> None:
+def _shelf(rng: np.random.Generator, wall: Field, x: Field, y: Field) -> None:
     """Boards with rows of books, on one side of the head."""
     left = rng.uniform(0.30, 0.38)
     for row in range(3):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfuse.synth.fields import F32, bump, smoothstep
+from perfuse.synth.coat import Coat, bare
+from perfuse.synth.fields import Field, bump, smoothstep
 from perfuse.synth.look import Look
-from perfuse.synth.paint import Coat, bare
 from perfuse.synth.shape import EDGE, Canvas, chin_y, dome
 from perfuse.synth.skin import Skin, stained
 
@@ -33,7 +33,7 @@ def paint_body(look: Look, skin: Skin, canvas: Canvas, lean: float, gain: float)
     return coat
 
 
-def _neck(coat: Coat, skin: Skin, canvas: Canvas, chin: float, slope: F32, lean: float) -> None:
+def _neck(coat: Coat, skin: Skin, canvas: Canvas, chin: float, slope: Field, lean: float) -> None:
     """Neck and upper chest in the shadow of the chin."""
     x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
     width = 0.60 + 0.06 * smoothstep(chin, chin - 0.6, y) + 1.2 * np.clip(y - chin - 0.12, 0.0, 0.4) ** 1.6
@@ -52,7 +52,7 @@ def _neck(coat: Coat, skin: Skin, canvas: Canvas, chin: float, slope: F32, lean:
     coat.sheen += mask * 0.5
 
 
-def _neckline(look: Look, x: F32, y: F32, chin: float) -> F32:
+def _neckline(look: Look, x: Field, y: Field, chin: float) -> Field:
     """Signed distance from the edge of the clothes, above 0 on cloth."""
     side = np.abs(x)
     if look.neckline == 1:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from perfuse.synth.fields import F32, F64
+from perfuse.synth.fields import F64, Field
 from perfuse.synth.scene import Sprite
 from perfuse.synth.skin import linear_to_srgb
 
@@ -19,6 +19,9 @@ CURVE = 1 << 15
 
 WHITE = 1.25
 """Linear light at the end of the table; everything above 1 is white."""
+
+NOISE_GAIN = 2.6
+"""How much more noise the mean of many pixels keeps than if neighbours were independent."""
 
 NOISE_RGB = (1.1, 1.0, 1.4)
 """Noise of red, green and blue relative to green, after a phone's processing."""
@@ -57,7 +60,7 @@ def noise_tile(rng: np.random.Generator, height: int, width: int, sd: float) -> 
     down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
     squared = (down**2 + across**2).astype(np.float32)
 
-    def field(grain: float) -> F32:
+    def field(grain: float) -> Field:
         spectra = (np.exp(-((2.0 * np.pi * s) ** 2) * squared) for s in (grain, 2.0))
         power = sum(share * s / s.mean() for share, s in zip((0.8, 0.2), spectra, strict=True))
         white = np.fft.rfft2(rng.standard_normal((height, width), np.float32))
@@ -78,7 +81,7 @@ def noise_window(tile: NDArray[np.int16], rng: np.random.Generator, height: int,
     return window[:, :: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
 
 
-def expose(light: F32, noise: NDArray[np.int16] | None) -> NDArray[np.uint8]:
+def expose(light: Field, noise: NDArray[np.int16] | None) -> NDArray[np.uint8]:
     """Turn linear light (3, H, W) into 8-bit sRGB (H, W, 3): curve, noise, then rounding, as a camera does."""
     index = np.clip(light * np.float32(CURVE / WHITE), 0, CURVE - 1).astype(np.uint16)
     level = _encoded().take(index)
@@ -88,14 +91,7 @@ def expose(light: F32, noise: NDArray[np.int16] | None) -> NDArray[np.uint8]:
     return np.ascontiguousarray(level.transpose(1, 2, 0))
 
 
-def draw_sprite(
-    frame: F32,
-    sprite: Sprite,
-    picture: F32,
-    shift: tuple[float, float],
-    turn: tuple[float, float, float],
-    unit: float,
-) -> None:
+def draw_sprite(frame: Field, sprite: Sprite, picture: Field, shift: F64, turn: F64, unit: float) -> None:
     """Lay a picture over ``frame`` (in place), moved and turned, sampled bilinearly from its finer grid.
 
     Parameters
@@ -106,16 +102,16 @@ def draw_sprite(
         Where the picture lies at rest.
     picture : ndarray, float32, (4, h * w)
         Premultiplied R, G, B and coverage.
-    shift : tuple of float
+    shift : ndarray, (2,)
         To the right and down, in texture pixels.
-    turn : tuple of float
+    turn : ndarray, (3,)
         Rotation about x, y and z in radians, about the joint of head and neck.
     unit : float
         Texture pixels per head unit.
     """
     height, width = sprite.shape
     u, v = sprite.u - np.float32(shift[0]), sprite.v - np.float32(shift[1])
-    if any(turn):
+    if turn.any():
         x, y, z = (np.float32(angle) for angle in turn)
         joint_u, joint_v = np.float32(sprite.pivot[0]), np.float32(sprite.pivot[1])
         across, down = u - joint_u, v - joint_v

@@ -6,30 +6,33 @@ Everything takes a :class:`numpy.random.Generator` where it needs chance and ret
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
+"""Pixels: float32 at run time (numpy's stubs promise float64 for many float32 expressions)."""
+
 F64 = NDArray[np.float64]
 
 GRID_HZ = 50.0
 """Samples per second of slow processes; above the Nyquist rate of every camera worth simulating."""
 
 
-def smoothstep(low: float | F32, high: float | F32, x: F32) -> F32:
+def smoothstep(low: float | Field, high: float | Field, x: Field) -> Field:
     """Rise from 0 at ``low`` to 1 at ``high`` with zero slope at both ends (falls where ``high < low``)."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
-def bump(x: F32, y: F32, centre: tuple[float, float], sigma: tuple[float, float]) -> F32:
+def bump(x: Field, y: Field, centre: tuple[float, float], sigma: tuple[float, float]) -> Field:
     """Two-dimensional Gaussian of height 1."""
     u, v = (x - centre[0]) / sigma[0], (y - centre[1]) / sigma[1]
     return np.exp(-0.5 * (u * u + v * v), dtype=np.float32)
 
 
-def blur(image: F32, sigma: float) -> F32:
+def blur(image: Field, sigma: float) -> Field:
     """Gaussian blur of (H, W) or (H, W, C) with mirrored borders, ``sigma`` in pixels."""
     if sigma <= 0:
         return image
@@ -47,7 +50,7 @@ def blur(image: F32, sigma: float) -> F32:
     return np.asarray(padded[radius : radius + height, radius : radius + width], np.float32)
 
 
-def _blur_taps(image: F32, sigma: float, radius: int) -> F32:
+def _blur_taps(image: Field, sigma: float, radius: int) -> Field:
     """Blur with a short kernel, tap by tap."""
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2).astype(np.float32)
     taps /= taps.sum()
@@ -61,7 +64,7 @@ def _blur_taps(image: F32, sigma: float, radius: int) -> F32:
     return image
 
 
-def patches(rng: np.random.Generator, shape: tuple[int, int], length: float) -> F32:
+def patches(rng: np.random.Generator, shape: tuple[int, int], length: float) -> Field:
     """Smooth random field of mean 0 and standard deviation 1 whose features are about ``length`` pixels wide.
 
     Drawn on a coarse grid and interpolated, so the cost does not grow with ``length``.
@@ -96,10 +99,10 @@ def coloured(rng: np.random.Generator, span_s: float, density: Callable[[F64], F
     """
     count = int(np.ceil(span_s * GRID_HZ)) + 1
     length = 1 << int(np.ceil(np.log2(max(2 * count, 4096))))
-    freq = np.fft.rfftfreq(length, 1 / GRID_HZ)
+    freq = np.arange(length // 2 + 1, dtype=np.float64) * float(GRID_HZ / length)
     spectrum = np.fft.rfft(rng.standard_normal(length))
     gain = np.zeros_like(freq)
-    gain[1:] = np.sqrt(density(freq[1:]))
+    gain[1:] = np.sqrt(density(np.asarray(freq[1:], np.float64)))
     series = np.fft.irfft(spectrum * gain, length)
     return np.asarray(series[:count] / max(float(series.std()), 1e-12))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +130,7 @@ def _wave(rng: np.random.Generator, beats_s: F64, before_s: float, duration_s: f
     return np.asarray(face / max(float(np.percentile(inner, 97) - np.percentile(inner, 3)), 1e-9))
 
 
-def _mayer_density(centre_hz: float, width_hz: float):  # type: ignore[no-untyped-def]
+def _mayer_density(centre_hz: float, width_hz: float) -> Callable[[F64], F64]:
     """Spectrum of the slow half of heart-rate variability: a peak near 0.1 Hz and a 1/f part below 0.04 Hz."""
 
     def density(freq: F64) -> F64:

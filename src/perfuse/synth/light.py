@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.fields import F32, F64, blur, smoothstep
+from perfuse.synth.fields import F64, Field, blur, smoothstep
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ def draw_light(rng: np.random.Generator) -> Light:
     return Light(direction, ratio / (1 + ratio) * 1.15 * tint, 1.0 / (1 + ratio) * 1.1 * sky)
 
 
-def cosine(normal: F32, direction: F64, wrap: float = 0.0) -> tuple[F32, F32]:
-    """Wrapped Lambert term (H, W) and its change per radian of rotation about x, y and z (3, H, W)."""
+def cosine(normal: Field, direction: F64, wrap: float = 0.0) -> tuple[Field, Field]:
+    """Return the wrapped Lambert term (H, W) and its change per radian about x, y and z (3, H, W)."""
     toward = direction.astype(np.float32)
     raw = (np.tensordot(toward, normal, 1) + np.float32(wrap)) / np.float32(1.0 + wrap)
     return np.maximum(raw, 0.0), _cross(normal, toward) * ((raw > 0) / np.float32(1.0 + wrap))
 
 
-def gloss(normal: F32, direction: F64, power: float) -> tuple[F32, F32]:
+def gloss(normal: Field, direction: F64, power: float) -> tuple[Field, Field]:
     """Blinn-Phong highlight (H, W) for a camera on the z axis and its change per radian (3, H, W)."""
     half = direction + np.array([0.0, 0.0, 1.0])
     half = (half / np.linalg.norm(half)).astype(np.float32)
@@ -59,14 +59,14 @@ def gloss(normal: F32, direction: F64, power: float) -> tuple[F32, F32]:
     return scale * steep * base, (scale * power) * steep * _cross(normal, half)
 
 
-def _cross(normal: F32, vector: F32) -> F32:
+def _cross(normal: Field, vector: Field) -> Field:
     """Cross product of a field of vectors (3, H, W) with one vector."""
     x, y, z = normal
     a, b, c = vector
     return np.stack([y * c - z * b, z * a - x * c, x * b - y * a])
 
 
-def cast_shadow(z: F32, direction: F64, unit: float, softness: float = 0.16) -> F32:
+def cast_shadow(z: Field, direction: F64, unit: float, softness: float = 0.16) -> Field:
     """Share of the key light, 0..1, that the relief itself lets through: nose and brow throw soft shadows."""
     reach = 0.8
     steps = 20
@@ -79,6 +79,6 @@ def cast_shadow(z: F32, direction: F64, unit: float, softness: float = 0.16) -> 
     return 1.0 - 0.8 * blur(smoothstep(-0.35, 0.9, blocked), 0.02 * unit)
 
 
-def cavity(z: F32, unit: float) -> F32:
+def cavity(z: Field, unit: float) -> Field:
     """Ambient light that reaches hollows: below 1 where the relief lies under its surroundings."""
     return np.asarray(np.clip(1.0 + 2.2 * (z - blur(z, 0.10 * unit)), 0.35, 1.12), np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.fields import F32
+from perfuse.synth.fields import Field
 from perfuse.synth.skin import rgb_of
 
 HAIR_STYLES = ("short", "side", "long", "bob", "curls", "shaved", "bun")
@@ -56,10 +56,10 @@ class Look:
     tilt: float
     smile: float
     hair_style: str
-    hair: F32
-    iris: F32
-    cloth: F32
-    wall: F32
+    hair: Field
+    iris: Field
+    cloth: Field
+    wall: Field
     beard: float
     lips: float
     neckline: int
@@ -93,7 +93,7 @@ def draw_look(rng: np.random.Generator, tone: int) -> Look:
         smile=smile,
         hair_style=style,
         hair=rgb_of(hair) * np.float32(1.0 if tone < 6 else 0.55),
-        iris=rgb_of(iris),
+        iris=rgb_of(iris) * np.float32(1.0 if tone < 7 else 0.6),
         cloth=rgb_of(cloth),
         wall=rgb_of(wall),
         beard=beard,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.synth.fields import F64, GRID_HZ, coloured, power_law
-from perfuse.synth.heart import Heart
 from perfuse.synth.lungs import Breathing
 
 MOTIONS = {"none": 0.0, "tripod": 0.3, "still": 1.0, "restless": 3.0}
@@ -26,17 +25,17 @@ class Motion:
         Its rotation about x (pitch), y (yaw) and z (roll).
     body_mm : ndarray, (T, 2)
         Trunk to the right and down.
-    blink : ndarray, (T,)
-        0 open, 1 closed.
+    closed : ndarray, (T,)
+        How far the lids are down, 0 to 1.
     """
 
     head_mm: F64
     head_rad: F64
     body_mm: F64
-    blink: F64
+    closed: F64
 
 
-def move(rng: np.random.Generator, kind: str, time_s: F64, lungs: Breathing, heart: Heart) -> Motion:
+def move(rng: np.random.Generator, kind: str, time_s: F64, lungs: Breathing, beats_s: F64) -> Motion:
     """Draw the motion of one subject and sample it at ``time_s``.
 
     Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.5 mm across, 3.9 mm vertically, half a
@@ -60,7 +59,7 @@ def move(rng: np.random.Generator, kind: str, time_s: F64, lungs: Breathing, hea
     nod = alive * rng.uniform(0.3, 1.2), alive * np.deg2rad(rng.uniform(0.05, 0.25)), rng.uniform(0.0, 0.3)
     breath = lungs.at(time_s)
     late = lungs.at(time_s - nod[2])
-    kick = alive * _recoil(rng, time_s, heart.beats_s)
+    kick = alive * _recoil(rng, time_s, beats_s)
     rad[:, 0] += nod[1] * late + np.deg2rad(0.3) * kick
     head = np.stack([x + 0.5 * kick, y - nod[0] * late + kick], axis=1)
     body = np.stack([0.5 * x, 0.35 * y - lift * breath], axis=1)

@@ -1,101 +1,33 @@
-"""Paint: albedo, coverage, surface direction and pulsatility of everything that moves with the head.
-
-Layers are laid from back to front, each through a soft mask.
-"""
+"""Paint: the bare head, its eyes, lips, brows and beard, from back to front."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from perfuse.synth.fields import F32, bump, smoothstep
+from perfuse.synth.coat import Coat, bare, tinted
+from perfuse.synth.fields import Field, bump, smoothstep
+from perfuse.synth.hair import back_hair, front_hair
 from perfuse.synth.look import Look
 from perfuse.synth.shape import EDGE, Canvas, chin_y, dome, half_width, mouth_y, normals, nose_y, relief
 from perfuse.synth.skin import Skin, stained
 
 
-@dataclass(slots=True)
-class Coat:
-    """What has been painted so far, per pixel.
-
-    Attributes
-    ----------
-    albedo : ndarray, float32, (3, H, W)
-        Diffuse reflectance.
-    alpha : ndarray, float32, (H, W)
-        Coverage, 0..1.
-    normal : ndarray, float32, (3, H, W)
-        Where the surface faces.
-    pulse : ndarray, float32, (H, W)
-        Pulsatility relative to the mean over the face; 0 where no blood shows.
-    sheen : ndarray, float32, (H, W)
-        Strength of specular light relative to plain skin.
-    loose : ndarray, float32, (H, W)
-        1 where the surface is not that of the relief (hair, ears): its shadows do not fall there.
-    """
-
-    albedo: F32
-    alpha: F32
-    normal: F32
-    pulse: F32
-    sheen: F32
-    loose: F32
-
-    def over(
-        self,
-        mask: F32,
-        albedo: F32 | None = None,
-        *,
-        normal: F32 | None = None,
-        pulse: F32 | float | None = None,
-        sheen: F32 | float | None = None,
-        solid: bool = False,
-        loose: float = 0.0,
-    ) -> None:
-        """Lay a layer through ``mask``; what is None shows through. ``solid`` layers also cover the background."""
-        if albedo is not None:
-            self.albedo += mask * ((albedo if albedo.ndim == 3 else albedo[:, None, None]) - self.albedo)
-        if normal is not None:
-            self.normal += mask * (normal - self.normal)
-        if pulse is not None:
-            self.pulse += mask * (pulse - self.pulse)
-        if sheen is not None:
-            self.sheen += mask * (sheen - self.sheen)
-        if solid:
-            self.alpha += mask * (1.0 - self.alpha)
-            self.loose += mask * (loose - self.loose)
-
-
-def bare(shape: tuple[int, int]) -> Coat:
-    """Return a coat with nothing painted yet."""
-    facing = np.zeros((3, *shape), np.float32)
-    facing[2] = 1.0
-    alpha, pulse, sheen, loose = (np.zeros(shape, np.float32) for _ in range(4))
-    return Coat(np.zeros((3, *shape), np.float32), alpha, facing, pulse, sheen, loose)
-
-
-def tinted(albedo: F32, red: float, green: float, blue: float) -> F32:
-    """Return albedo (3, H, W) times a colour."""
-    return albedo * np.array([red, green, blue], np.float32)[:, None, None]
-
-
-def paint_head(look: Look, skin: Skin, canvas: Canvas, *, eyes_open: bool = True) -> Coat:
-    """Paint a whole head, with the lids up or down."""
+def paint_head(look: Look, skin: Skin, canvas: Canvas, *, closed: float = 0.0) -> Coat:
+    """Paint a whole head; ``closed`` is how far the lids are down, 0 to 1."""
     coat = bare(canvas.shape)
-    _back_hair(coat, look, canvas)
+    back_hair(coat, look, canvas)
     _ears(coat, look, skin, canvas)
     _face(coat, look, skin, canvas)
     _beard(coat, look, canvas)
     _lips(coat, look, skin, canvas)
     for side in (-1.0, 1.0):
-        (_eye if eyes_open else _lid)(coat, look, skin, canvas, side)
+        _eye(coat, look, skin, canvas, side, closed)
         _brow(coat, look, canvas, side)
-    _front_hair(coat, look, canvas)
+    front_hair(coat, look, canvas)
     return coat
 
 
-def pulse_map(look: Look, canvas: Canvas) -> F32:
+def pulse_map(look: Look, canvas: Canvas) -> Field:
     """Pulsatility over the face: forehead strongest, then cheeks; nose, chin and lids weaker."""
     x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
     mouth, chin = mouth_y(look), chin_y(look)
@@ -154,7 +86,7 @@ def _lips(coat: Coat, look: Look, skin: Skin, canvas: Canvas) -> None:
     coat.over(0.85 * seam, tinted(coat.albedo, 0.32, 0.18, 0.18), pulse=0.1, sheen=0.2)
 
 
-def _eye_frame(look: Look, canvas: Canvas, side: float) -> tuple[F32, F32, F32, F32]:
+def _eye_frame(look: Look, canvas: Canvas, side: float) -> tuple[Field, Field, Field, Field]:
     """Coordinates of one eye: u from nose (-1) to temple (1), y, and the lines of upper and lower lid."""
     u = (side * canvas.x - look.eye_gap) / (0.205 * look.eyes)
     y = canvas.y + look.tilt * 0.5 * u * 0.2
@@ -164,9 +96,13 @@ def _eye_frame(look: Look, canvas: Canvas, side: float) -> tuple[F32, F32, F32, 
     return np.asarray(u, np.float32), np.asarray(y, np.float32), upper, lower
 
 
-def _eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> None:
-    u, y, upper, lower = _eye_frame(look, canvas, side)
+def _eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float, closed: float) -> None:
+    u, y, rest, lower = _eye_frame(look, canvas, side)
     soft = 0.010
+    upper = rest + closed * (lower - 0.008 - rest)
+    if closed > 0:
+        lid = smoothstep(-0.02, 0.02, y - rest) * smoothstep(soft, -soft, y - lower) * (np.abs(u) < 1.02)
+        coat.over(lid, stained(0.88 * skin.albedo, 0.35 + 0 * u), pulse=0.5, sheen=1.0)
     mask = smoothstep(-soft, soft, y - upper) * smoothstep(soft, -soft, y - lower) * (np.abs(u) < 1.02)
     dim = min(1.0, 1.6 * float(skin.albedo.mean()) ** 0.33)  # the camera lifts a dark face, but eyes stay as they are
     white = 0.50 * dim
@@ -188,23 +124,19 @@ def _eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> Non
     rim = smoothstep(0.012, 0.0, np.abs(y - lower - 0.004)) * smoothstep(1.05, 0.9, np.abs(u))
     coat.over(0.4 * rim, stained(0.8 * skin.albedo, 0.7 + 0 * u))
     _lashes(coat, look, u, y - upper, 0.020)
-    crease = np.exp(-(((y - upper + 0.062 - 0.02 * u * u) / 0.013) ** 2)) * smoothstep(1.25, 0.7, np.abs(u))
+    crease = (
+        (1.0 - 0.7 * closed)
+        * np.exp(-(((y - rest + 0.062 - 0.02 * u * u) / 0.013) ** 2))
+        * smoothstep(1.25, 0.7, np.abs(u))
+    )
     coat.over(0.42 * crease, tinted(coat.albedo, 0.5, 0.38, 0.36))
 
 
-def _lashes(coat: Coat, look: Look, u: F32, away: F32, thick: float) -> None:
+def _lashes(coat: Coat, look: Look, u: Field, away: Field, thick: float) -> None:
     """Draw a dark line along a lid, heavier towards the temple."""
     width = thick * (0.75 + 0.35 * u)
     line = np.exp(-((away / width) ** 2)) * smoothstep(1.12, 0.92, np.abs(u))
     coat.over(0.92 * line, 0.12 * look.hair + 0.004, pulse=0.0, sheen=0.2)
-
-
-def _lid(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float) -> None:
-    """A closed eye: skin where the eyeball was, lashes along the lower lid."""
-    u, y, upper, lower = _eye_frame(look, canvas, side)
-    mask = smoothstep(-0.02, 0.02, y - upper) * smoothstep(0.01, -0.01, y - lower) * (np.abs(u) < 1.02)
-    coat.over(mask, stained(0.86 * skin.albedo, 0.35 + 0 * u), pulse=0.5, sheen=1.0)
-    _lashes(coat, look, u, y - lower + 0.008, 0.016)
 
 
 def _brow(coat: Coat, look: Look, canvas: Canvas, side: float) -> None:
@@ -232,87 +164,3 @@ def _beard(coat: Coat, look: Look, canvas: Canvas) -> None:
     strands = 1.0 - (0.06 + 0.22 * (1.0 - look.beard)) * (0.5 + 0.5 * np.tanh(1.5 * canvas.fine))
     mask = np.asarray(area * strands * look.beard, np.float32)
     coat.over(np.minimum(mask, 0.97), 0.7 * look.hair + 0.004, pulse=0.15, sheen=0.5)
-
-
-def _strands(look: Look, canvas: Canvas, part: float, count: float) -> tuple[F32, F32]:
-    """Light and dark streaks of hair that flow from a point above the crown, and the distance from it."""
-    dx, dy = canvas.x - part, canvas.y + 2.3
-    angle, reach = np.arctan2(dx, dy), np.hypot(dx, dy)
-    wave = 0.02 * np.sin(5 * reach)
-    streak = sum(
-        np.sin(k * count * (angle + wave) + 1.7 * k * k + 0.8 * canvas.blotch) / k**0.5
-        for k in (1.0, 1.63, 2.71, 4.4)
-    )
-    return np.asarray(streak / 2.2, np.float32), np.asarray(reach, np.float32)
-
-
-def _hair_colour(look: Look, canvas: Canvas, part: float, ring: float) -> F32:
-    """Colour of hair with streaks and the bright ring that strands show across their run."""
-    streak, reach = _strands(look, canvas, part, 26.0)
-    shine = 0.55 * np.exp(-(((reach - ring - 0.05 * streak) / 0.16) ** 2))
-    level = np.exp(0.28 * streak) * (0.75 + shine)
-    return look.hair[:, None, None] * level
-
-
-def _front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
-    style = look.hair_style
-    x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
-    part = {"side": 0.38, "long": 0.14, "bob": -0.18}.get(style, 0.0)
-    lift = {"short": 0.12, "side": 0.19, "long": 0.12, "bob": 0.15, "curls": 0.30, "shaved": 0.01, "bun": 0.06}[style]
-    strands, _ = _strands(look, canvas, part, 40.0)
-    rough = 0.012 * strands
-    if style == "curls":
-        around = np.arctan2(x, -(y + 0.3))
-        rough = 0.035 * np.abs(np.sin(6 * around + canvas.blotch)) + 0.02 * np.sin(13 * around) + 0.02 * canvas.fine
-    wide, high = np.abs(x / (1.0 + 0.7 * lift)), np.abs((y + 0.22) / (1.34 + lift))
-    shell = (wide**2.3 + high**2.3) ** (1 / 2.3)
-    inside = smoothstep(1.0 + EDGE, 1.0 - EDGE, shell + rough) * smoothstep(2.2, 1.9, side)
-    hollow = _hairline(look, canvas, part, style)
-    length = {"long": 2.3, "bob": 1.15, "curls": 0.35, "bun": 0.02, "shaved": 0.1}.get(style, 0.22)
-    fall = smoothstep(length, length - 0.3, y + 0.05 * strands)
-    mask = np.asarray(inside * smoothstep(-0.03, 0.04, hollow + 0.025 * strands) * fall, np.float32)
-    if style == "shaved":
-        coat.over(0.6 * mask, 0.6 * look.hair + 0.01, pulse=0.2, sheen=0.6)
-        return
-    normal = dome(x, y, (0.0, -0.3), (1.22 + lift, 1.35 + lift))
-    shadow = smoothstep(-0.16, 0.02, hollow) * smoothstep(0.2, -0.2, y)
-    coat.over(0.35 * shadow * coat.alpha, stained(coat.albedo, 1.2 + 0 * x))
-    colour = _hair_colour(look, canvas, part, 1.05)
-    if style == "curls":
-        colour = look.hair[:, None, None] * (0.85 * np.exp(0.30 * canvas.fine + 0.15 * canvas.blotch))
-    coat.over(mask, colour, normal=normal, pulse=0.0, sheen=0.15, solid=True, loose=1.0)
-
-
-def _hairline(look: Look, canvas: Canvas, part: float, style: str) -> F32:
-    """Signed distance from the bare face: above 0 grows hair."""
-    x, y = canvas.x, canvas.y
-    height = {"bun": 1.06, "shaved": 1.05, "side": 1.08, "long": 1.10, "bob": 0.92}.get(style, 1.04)
-    width = {"long": 0.83, "bob": 0.85, "shaved": 0.93, "bun": 0.93}.get(style, 0.91)
-    centre = 0.12
-    drop = np.minimum(y - centre, 0.0)
-    opening = (np.abs(x / width) ** 2.7 + np.abs(drop / height) ** 2.7) ** (1 / 2.7)
-    line = opening - 1.0
-    if style in ("side", "bob", "long"):
-        sweep = smoothstep(0.0, 0.55, (part - x) * np.sign(part)) * smoothstep(1.15, 0.4, (part - x) * np.sign(part))
-        line = line + (0.16 if style != "long" else 0.10) * sweep * smoothstep(-0.15, -0.8, y)
-    peak = 0.03 * np.exp(-((x / 0.15) ** 2)) * (y < -0.5)
-    return np.asarray(line + peak, np.float32)
-
-
-def _back_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
-    x, y, side = canvas.x, canvas.y, np.abs(canvas.x)
-    if look.hair_style == "bun":
-        radius = np.hypot(x / 0.42, (y + 1.68) / 0.34)
-        colour = _hair_colour(look, canvas, 0.0, 0.55)
-        normal = dome(x, y, (0.0, -1.68), (0.45, 0.36))
-        coat.over(smoothstep(1.03, 0.97, radius), colour, normal=normal, sheen=0.15, solid=True, loose=1.0)
-    if look.hair_style not in ("long", "bob"):
-        return
-    end = 2.2 if look.hair_style == "long" else 1.12
-    crown = (1.0 - np.minimum(np.minimum(y + 0.1, 0.0) / -1.5, 1.0) ** 2.3) ** (1 / 2.3)
-    width = (1.15 + 0.04 * np.sin(2.5 * y)) * crown - 0.14 * smoothstep(end - 0.6, end, y)
-    neck = smoothstep(0.50, 0.60, side + 0.06 * np.sin(3.0 * y)) + smoothstep(chin_y(look), chin_y(look) - 0.3, y)
-    mask = smoothstep(EDGE, -EDGE, side - width) * smoothstep(0.0, 0.2, width) * np.minimum(neck, 1.0)
-    mask = mask * smoothstep(end, end - 0.10, y + 0.05 * _strands(look, canvas, 0.0, 60.0)[0])
-    normal = dome(x, 0.3 * y, (0.0, 0.0), (1.3, 1.5))
-    coat.over(mask, 0.7 * _hair_colour(look, canvas, 0.0, 2.6), normal=normal, sheen=0.15, solid=True, loose=1.0)

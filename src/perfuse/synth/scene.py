@@ -13,10 +13,11 @@ import numpy as np
 
 from perfuse.synth.background import paint_background
 from perfuse.synth.body import paint_body
-from perfuse.synth.fields import F32, F64, blur, bump, smoothstep
+from perfuse.synth.coat import Coat
+from perfuse.synth.fields import Field, blur, bump, smoothstep
 from perfuse.synth.light import Light, cast_shadow, cavity, cosine, gloss
 from perfuse.synth.look import Look
-from perfuse.synth.paint import Coat, paint_head
+from perfuse.synth.paint import paint_head
 from perfuse.synth.shape import Canvas, make_canvas, mouth_y, relief
 from perfuse.synth.skin import Skin
 
@@ -28,6 +29,9 @@ STILL = (0, 1, 5, 6, 7)
 
 SUPER = 2
 """Texture pixels per picture pixel: keeps bilinear sampling accurate at any fraction of a pixel."""
+
+LID_STAGES = 3
+"""Pictures of lids on their way down, fully down included."""
 
 JOINT = (0.0, 1.1, -0.7)
 """Where the head turns, in head units."""
@@ -58,13 +62,13 @@ class Sprite:
         Texture coordinates of that joint.
     """
 
-    pictures: F32
+    pictures: Field
     shape: tuple[int, int]
     rows: slice
     cols: slice
-    u: F32
-    v: F32
-    z: F32
+    u: Field
+    v: Field
+    z: Field
     pivot: tuple[float, float]
 
 
@@ -82,9 +86,9 @@ class Scene:
         Linear light.
     head, body : Sprite
         What moves.
-    blink : ndarray, float32
-        What closing the lids adds to the head's first picture within ``blink_rows``, (4, rows, w).
-    blink_rows : slice
+    lids : ndarray, float32, (LID_STAGES, 4, rows, w)
+        What lids on their way down add to the head's first picture within ``eye_rows``.
+    eye_rows : slice
         Texture rows about the eyes.
     regions : dict of str to ndarray, float32, (h, w)
         Weights of named skin regions on the head's texture.
@@ -92,12 +96,12 @@ class Scene:
 
     unit: float
     origin: tuple[float, float]
-    background: F32
+    background: Field
     head: Sprite
     body: Sprite
-    blink: F32
-    blink_rows: slice
-    regions: dict[str, F32]
+    lids: Field
+    eye_rows: slice
+    regions: dict[str, Field]
 
 
 def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, height: int, width: int) -> Scene:
@@ -105,10 +109,8 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
     unit = 0.192 * min(height, 0.75 * width)
     origin = (width / 2 + unit * rng.uniform(-0.15, 0.15), 0.44 * height + unit * rng.uniform(-0.06, 0.06))
     background = paint_background(rng, look, height, width)
-    top, bottom = (
-        (-2.15 if look.hair_style in ("bun", "curls") else -1.75),
-        (2.4 if look.hair_style == "long" else 1.7),
-    )
+    top = -2.15 if look.hair_style in ("bun", "curls") else -1.75
+    bottom = 2.4 if look.hair_style == "long" else 1.7
     canvas = make_canvas(rng, SUPER * unit, -1.5, 1.5, top, bottom)
     z = relief(look, canvas.x, canvas.y)
     shade = cast_shadow(z, light.direction, canvas.unit), cavity(z, canvas.unit)
@@ -118,11 +120,14 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
     gain = _exposure(skin, pictures[0], regions["skin"])
     pictures[:, :3] *= gain
     eyes = slice(*(int((y - top) * canvas.unit) for y in (-0.22, 0.22)))
-    part = canvas.window(eyes, slice(None))
-    closed = lit(paint_head(look, skin, part, eyes_open=False), skin, light, part, *(s[eyes] for s in shade))[0]
-    closed[:3] *= gain
-    fade = _feather(part.shape[0])[:, None]
-    blink = np.stack([fade * (_smooth(a) - _smooth(b)) for a, b in zip(closed, pictures[0, :, eyes], strict=True)])
+    part, part_shade = canvas.window(eyes, slice(None)), (shade[0][eyes], shade[1][eyes])
+    lids = np.empty((LID_STAGES, 4, *part.shape), np.float32)
+    for stage in range(LID_STAGES):
+        coat = paint_head(look, skin, part, closed=(stage + 1) / LID_STAGES)
+        lids[stage] = lit(coat, skin, light, part, *part_shade)[0]
+        lids[stage, :3] *= gain
+        lids[stage] -= pictures[0, :, eyes]
+        lids[stage] = [_feather(part.shape[0])[:, None] * _smooth(plane) for plane in lids[stage]]
     left, right = -origin[0] / unit - 0.3, (width - origin[0]) / unit + 0.3
     trunk = make_canvas(rng, SUPER * unit, left, right, 0.6, (height - origin[1]) / unit + 0.4)
     ones = np.ones(trunk.shape, np.float32)
@@ -134,13 +139,13 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
         background * np.float32(np.clip(gain, 0.6, 1.6) ** 0.5),
         _sprite(pictures, canvas, z, unit, origin, (height, width)),
         _sprite(clothed[list(STILL)], trunk, 0 * ones, unit, origin, (height, width)),
-        blink,
+        lids,
         eyes,
         regions,
     )
 
 
-def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: F32, hollow: F32) -> F32:
+def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: Field, hollow: Field) -> Field:
     """Light a coat of paint: (J, 4, H, W), one premultiplied picture per component.
 
     ``rest`` is the picture as it stands; ``key`` changes with the key light's relative strength; ``pitch``, ``yaw``
@@ -173,7 +178,7 @@ def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: F32, hollo
     return out
 
 
-def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, F32]:
+def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, Field]:
     """Weights, 0..1, of the regions that :data:`perfuse.core.view.REGIONS` names (left is the subject's own)."""
     x, y = canvas.x, canvas.y
     bare_skin = smoothstep(0.25, 0.4, coat.pulse) * (1.0 - coat.loose) * coat.alpha
@@ -190,26 +195,26 @@ def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, F32]:
     return out
 
 
-def _exposure(skin: Skin, picture: F32, region: F32) -> float:
+def _exposure(skin: Skin, picture: Field, region: Field) -> float:
     """Gain with which a camera shows this face: darker skin is lifted, but not all the way."""
     luma = np.array([0.2126, 0.7152, 0.0722], np.float32)
     seen = float((np.tensordot(luma, picture[:3], 1) * region).sum() / max(float(region.sum()), 1e-6))
     return float(0.60 * (float(skin.albedo @ luma)) ** 0.55 / max(seen, 1e-6))
 
 
-def _smooth(picture: F32) -> F32:
+def _smooth(picture: Field) -> Field:
     """Remove what a picture at frame resolution cannot carry, so that motion does not make it flicker."""
     return blur(picture, 0.4 * SUPER)
 
 
-def _feather(count: int) -> F32:
+def _feather(count: int) -> Field:
     """Fade to 0 at both ends."""
     ramp = np.minimum(np.arange(count), np.arange(count)[::-1]) / max(0.12 * count, 1.0)
     return np.asarray(np.minimum(ramp, 1.0), np.float32)
 
 
 def _sprite(
-    pictures: F32, canvas: Canvas, z: F32, unit: float, origin: tuple[float, float], frame: tuple[int, int]
+    pictures: Field, canvas: Canvas, z: Field, unit: float, origin: tuple[float, float], frame: tuple[int, int]
 ) -> Sprite:
     """Place pictures in a frame, with a margin of motion about them."""
     margin = 0.35

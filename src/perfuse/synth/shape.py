@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.fields import F32, bump, patches, smoothstep
+from perfuse.synth.fields import Field, bump, patches, smoothstep
 from perfuse.synth.look import Look
 
 HALF_FACE_MM = 70.0
@@ -35,12 +35,12 @@ class Canvas:
     """
 
     unit: float
-    x: F32
-    y: F32
-    blotch: F32
-    vessels: F32
-    delay: F32
-    fine: F32
+    x: Field
+    y: Field
+    blotch: Field
+    vessels: Field
+    delay: Field
+    fine: Field
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def make_canvas(
     )
 
 
-def half_width(look: Look, y: F32) -> F32:
+def half_width(look: Look, y: Field) -> Field:
     """Half the width of the bare head at height ``y``; 0 above the crown and below the chin."""
     waist = -0.22
     above = np.clip((waist - y) / 1.34, 0.0, 1.0)
@@ -98,12 +98,12 @@ def nose_y(look: Look) -> float:
     return 0.60 * (0.85 + 0.15 * look.nose)
 
 
-def pair(x: F32, y: F32, centre: tuple[float, float], sigma: tuple[float, float]) -> F32:
-    """A bump on either side of the midline; their sum has no crease between them."""
+def pair(x: Field, y: Field, centre: tuple[float, float], sigma: tuple[float, float]) -> Field:
+    """Return a bump on either side of the midline; their sum has no crease between them."""
     return bump(x, y, centre, sigma) + bump(-x, y, centre, sigma)
 
 
-def relief(look: Look, x: F32, y: F32) -> F32:
+def relief(look: Look, x: Field, y: Field) -> Field:
     """Height of the face towards the camera; 0 outside the head."""
     width = half_width(look, y)
     across = np.clip(np.abs(x) / np.maximum(width, 1e-3), 0.0, 1.0)
@@ -126,7 +126,7 @@ def relief(look: Look, x: F32, y: F32) -> F32:
     return np.asarray((z + features + _nose(look, x, y)) * (width > 0), np.float32)
 
 
-def _nose(look: Look, x: F32, y: F32) -> F32:
+def _nose(look: Look, x: Field, y: Field) -> Field:
     """Ridge, tip and wings of the nose."""
     base = nose_y(look)
     along = np.clip((y + 0.30) / (base + 0.20), 0.0, 1.0)
@@ -139,16 +139,16 @@ def _nose(look: Look, x: F32, y: F32) -> F32:
     return np.asarray(look.nose * (nose + 0.12 * wings), np.float32)
 
 
-def normals(z: F32, unit: float) -> F32:
-    """Unit normals (3, H, W) of a relief, pointing out of the surface."""
+def normals(z: Field, unit: float) -> Field:
+    """Return unit normals (3, H, W) of a relief, pointing out of the surface."""
     dy, dx = np.gradient(z, np.float32(1.0 / unit))
     normal = np.stack([-dx, -dy, np.ones_like(z)])
     normal /= np.sqrt((normal * normal).sum(axis=0))
     return np.asarray(normal, np.float32)
 
 
-def dome(x: F32, y: F32, centre: tuple[float, float], radii: tuple[float, float]) -> F32:
-    """Unit normals (3, H, W) of an ellipsoidal dome seen from the front, for parts that are not in the relief."""
+def dome(x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, float]) -> Field:
+    """Return unit normals (3, H, W) of an ellipsoid seen from the front, for parts that are not in the relief."""
     u = (x - centre[0]) / radii[0]
     v = (y - centre[1]) / radii[1]
     length = np.sqrt(u * u + v * v)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perfuse.synth.fields import F32, F64
+from perfuse.synth.fields import F64, Field
 
 MONK_SRGB = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 """The ten swatches of the Monk skin tone scale (Monk 2019), light to dark."""
@@ -47,7 +47,7 @@ class Skin:
     """
 
     tone: int
-    albedo: F32
+    albedo: Field
     depth: float
     signature: F64
     lead_s: F64
@@ -67,7 +67,7 @@ def linear_to_srgb(values: NDArray[np.floating]) -> F64:
     return np.asarray(np.where(v <= 0.0031308, v * 12.92, 1.055 * np.maximum(v, 0.0031308) ** (1 / 2.4) - 0.055))
 
 
-def rgb_of(code: str) -> F32:
+def rgb_of(code: str) -> Field:
     """Return linear R, G, B of a six-digit hexadecimal sRGB colour."""
     return srgb_to_linear(np.array([int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)])).astype(np.float32)
 
@@ -103,7 +103,7 @@ def draw_skin(rng: np.random.Generator, tone: int | None, depth: float | None) -
     )
 
 
-def stained(albedo: F32, redness: F32) -> F32:
+def stained(albedo: Field, redness: Field) -> Field:
     """Albedo, (3,) or (3, H, W), under ``redness`` (H, W) of standing blood: 0 none, 1 a flushed cheek."""
     base = albedo.reshape(3, 1, 1) if albedo.ndim == 1 else albedo
     return np.asarray(base * np.exp(-redness * BLOOD_TINT[:, None, None]), np.float32)

@@ -27,5 +27,5 @@ class HeartRateCalibration:
 
 
 HEART_RATE = HeartRateCalibration(
-    sine=6.0, harmonic=3.0, half=-8.0, motion=-1.5, prior=-2.0, centre_hz=1.25, floor_hz=0.03, trust=0.98
+    sine=5.1, harmonic=2.55, half=-6.8, motion=-1.3, prior=-2.0, centre_hz=1.25, floor_hz=0.03, trust=0.98
 )

@@ -42,7 +42,7 @@ SHARED = 0.5
 """Windows overlap, and noise lasts: a window passes on this share of what its new second says."""
 FLAT = "no pulse: the signal does not change"
 UNSURE = "no reliable pulse: the signal is too noisy or too disturbed"
-LEAST_QUALITY = 0.25
+LEAST_QUALITY = 0.3
 """Below this a number would mislead more often than it helps."""
 
 

@@ -1,0 +1,83 @@
+"""Truth: what a perfect measurement of a synthetic subject would find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.synth.fields import F64
+from perfuse.synth.heart import Heart, beat
+from perfuse.synth.lungs import Breathing, breathe, mean_rate
+from perfuse.synth.settings import Settings, stream
+
+SURROUND_S = 12.0
+"""Heart and lungs run this long before and after the recording, so that its ends are like its middle."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """Rates, events and waves.
+
+    Attributes
+    ----------
+    heart_rate, respiratory_rate : float
+        Per minute: beats and breaths that pass from the first moment to the last, over that time; unfinished ones
+        count by their share.
+    beats_s : ndarray, float64
+        Feet of the pulse waves within the recording, in s.
+    breaths_s : ndarray, float64
+        Begins of inspiration within the recording, in s.
+    tone : int
+        Monk skin tone, 1 to 10.
+    pulse_depth : float
+        Peak-to-peak swing of diffuse green light as a fraction of its mean; 0 without a pulse.
+    heart, lungs : Heart, Breathing
+        What made them.
+    """
+
+    heart_rate: float
+    respiratory_rate: float
+    beats_s: F64
+    breaths_s: F64
+    tone: int
+    pulse_depth: float
+    heart: Heart
+    lungs: Breathing
+
+    def pulse(self, time_s: NDArray[np.floating] | float) -> F64:
+        """Blood volume of the face at any times, rising with volume, mean 0, peak to peak about 1."""
+        return self.heart.at(np.asarray(time_s, np.float64))
+
+    def respiration(self, time_s: NDArray[np.floating] | float) -> F64:
+        """Lung volume at any times, 0 at rest and about 1 after a normal inspiration."""
+        return self.lungs.at(np.asarray(time_s, np.float64))
+
+    def describe(self) -> dict[str, object]:
+        """Return everything but the waves as plain values for JSON."""
+        return {
+            "heart_rate": round(self.heart_rate, 4),
+            "respiratory_rate": round(self.respiratory_rate, 4),
+            "tone": self.tone,
+            "pulse_depth": round(self.pulse_depth, 6),
+            "beats_s": [round(time, 4) for time in self.beats_s.tolist()],
+            "breaths_s": [round(time, 4) for time in self.breaths_s.tolist()],
+        }
+
+
+def live(settings: Settings, tone: int, depth: float, last_s: float) -> Truth:
+    """Let lungs and heart run through a recording that ends at ``last_s``."""
+    lungs = breathe(stream(settings.seed, "lungs"), settings.respiratory_rate, SURROUND_S, last_s)
+    heart = beat(stream(settings.seed, "heart"), settings.heart_rate, lungs, last_s)
+    beats, breaths = heart.beats_s, lungs.onsets_s
+    return Truth(
+        heart_rate=mean_rate(beats, last_s),
+        respiratory_rate=mean_rate(breaths, last_s),
+        beats_s=beats[(beats >= 0) & (beats <= last_s)],
+        breaths_s=breaths[(breaths >= 0) & (breaths <= last_s)],
+        tone=tone,
+        pulse_depth=depth,
+        heart=heart,
+        lungs=lungs,
+    )

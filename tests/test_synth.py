@@ -159,11 +159,19 @@ def contrast_db(wave, person):
     return 10 * np.log10(power[pulse].sum() / power[band & ~pulse].sum())
 
 
-@pytest.mark.parametrize("seed", [1, 3, 10])
-def test_changing_light_hurts_green_more_than_a_projection(seed):
-    person = subject(seed, **FAST, heart_rate=70, light_drift=0.1, noise=0.5)
+def contrasts(seed, **options):
+    person = subject(seed, **FAST, heart_rate=70, noise=0.5, tone=4, **options)
     trace = person.trace()[:, 0].astype(np.float64)
-    assert contrast_db(projected(trace, 30.0), person) > contrast_db(-trace[:, 1], person) + 3
+    return contrast_db(-trace[:, 1], person), contrast_db(projected(trace, 30.0), person)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 10])
+@pytest.mark.parametrize("harm", [{"light_drift": 0.1, "motion": "none"}, {"light_drift": 0.0, "motion": "restless"}])
+def test_changing_light_and_turning_hurt_green_more_than_a_projection(seed, harm):
+    calm_green, _ = contrasts(seed, light_drift=0.0, motion="none")
+    green, pos = contrasts(seed, **harm)
+    assert green < calm_green - 4
+    assert pos > green + 3
 
 
 def test_dark_skin_shows_less_pulse():
@@ -211,11 +219,10 @@ def test_sprites_move_by_fractions_of_a_pixel(right, down):
     v, u = np.mgrid[0:size, 0:size].astype(np.float32)
     blob = np.exp(-((u - 23.5) ** 2 + (v - 23.5) ** 2) / 32).ravel().astype(np.float32)
     here = slice(0, size)
-    sprite = Sprite(
-        np.zeros((1, 4, size * size)), (size, size), here, here, u.ravel(), v.ravel(), 0 * blob, (0.0, 0.0)
-    )
+    texture = (blob[None, None], blob, (size, size))
+    sprite = Sprite(*texture, here, here, u.ravel(), v.ravel(), 0 * blob, (0.0, 0.0))
     frame = np.zeros((3, size, size), np.float32)
-    picture = np.stack([blob, blob, blob, blob])
+    picture = np.stack([blob, blob, blob])
     draw_sprite(frame, sprite, picture, np.array([right, down]), np.zeros(3), 1.0)
     mass = frame[0].sum()
     assert (frame[0] * u).sum() / mass - 23.5 == pytest.approx(right, abs=0.01)

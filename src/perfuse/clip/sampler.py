@@ -104,7 +104,7 @@ class FaceSampler:
     _chest_flow: MotionState = field(default_factory=MotionState)
     _chest: Box | None = None
     _origin: NDArray[np.float64] | None = None
-    _residual: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    _chest_origin: float = 0.0
     _chest_path: float = 0.0
 
     def sample(self, frame: Frame, face: TrackedFace) -> Sample | None:
@@ -125,20 +125,19 @@ class FaceSampler:
         centre = np.array(face.box.centre) / face.box.width
         if self._origin is None:
             self._origin = centre
+        # what the crop does not follow still moves in it
         self._flow, dx, dy = motion_step(self._flow, cells.mean(axis=2))
-        self._residual = self._residual + np.array([dx, dy]) * (CROP_MARGIN / CELLS)
-        return np.asarray(centre - self._origin + self._residual)
+        return np.asarray(centre - self._origin + np.array([dx, dy]) * (CROP_MARGIN / CELLS))
 
     def _breathing(self, frame: Frame, face: TrackedFace) -> NDArray[np.float64]:
         box = chest_box(face, frame.height, frame.width)
         if self._chest is None or (box is not None and abs(box.y - self._chest.y) > 0.5 * face.box.height):
-            # a new place: start again there without a jump
-            self._chest, self._chest_flow = box, MotionState()
-        if self._chest is None:
-            return np.array([self._chest_path])
-        patch, _ = area_mean(frame, self._chest, CHEST_CELLS, CHEST_CELLS, max_pixels=4)
-        self._chest_flow, _, dy = motion_step(self._chest_flow, patch.mean(axis=2))
-        self._chest_path += dy * self._chest.height / CHEST_CELLS / face.box.width
+            # a new place: go on there from where the old one was left
+            self._chest, self._chest_flow, self._chest_origin = box, MotionState(), self._chest_path
+        if self._chest is not None:
+            patch, _ = area_mean(frame, self._chest, CHEST_CELLS, CHEST_CELLS, max_pixels=4)
+            self._chest_flow, _, dy = motion_step(self._chest_flow, patch.mean(axis=2))
+            self._chest_path = self._chest_origin + dy * self._chest.height / CHEST_CELLS / face.box.width
         return np.array([self._chest_path])
 
     def _cells(self, frame: Frame, face: TrackedFace) -> tuple[Floats | None, Floats | None]:

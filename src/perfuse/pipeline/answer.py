@@ -79,7 +79,8 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
     else:
         beats = find_beats(pulse.samples, pulse.rate_hz, pulse.valid, rate.peak_hz)
         variability = hrv(beats)
-    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=_vertical(record))
+    head, chest = _path(record, record.motion[:, 1]), _path(record, record.chest[:, 0])
+    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=head, chest=chest)
     breaths = tuple(Point(grid_start_s + point.time_s, point.vital) for point in breathing.series)
     offset = grid_start_s + pulse.start / pulse.rate_hz
     return Face(
@@ -104,17 +105,14 @@ def _brightness(record: Record) -> Waveform:
 
 
 def _is_grey(record: Record) -> bool:
-    """Tell whether there is light but never a difference between red, green and blue."""
+    """Tell whether the light changes but red, green and blue never differ."""
     colours = record.regions[record.valid]
-    return bool(colours.any() and not np.ptp(colours, axis=2).any())
+    return bool(len(colours) and np.ptp(colours, axis=0).any() and not np.ptp(colours, axis=2).any())
 
 
-def _vertical(record: Record) -> Waveform | None:
-    """Movement that breathing may show in: the chest's where it is in the picture, otherwise the head's."""
-    for path in (record.chest[:, 0], record.motion[:, 1]):
-        if np.any(path):
-            return Waveform(record.start, record.rate_hz, path, record.valid)
-    return None
+def _path(record: Record, displacement: NDArray[np.float64]) -> Waveform | None:
+    """Vertical displacement as a wave, or None where it was not seen (no picture, no chest in it)."""
+    return Waveform(record.start, record.rate_hz, displacement, record.valid) if np.any(displacement) else None
 
 
 def _no_hrv(reason: str) -> dict[str, Vital]:

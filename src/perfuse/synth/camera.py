@@ -100,8 +100,8 @@ def draw_sprite(frame: Field, sprite: Sprite, picture: Field, shift: F64, turn: 
         Linear light.
     sprite : Sprite
         Where the picture lies at rest.
-    picture : ndarray, float32, (4, h * w)
-        Premultiplied R, G, B and coverage.
+    picture : ndarray, float32, (3, h * w)
+        Premultiplied R, G, B.
     shift : ndarray, (2,)
         To the right and down, in texture pixels.
     turn : ndarray, (3,)
@@ -126,7 +126,7 @@ def draw_sprite(frame: Field, sprite: Sprite, picture: Field, shift: F64, turn: 
     part = frame[:, sprite.rows, sprite.cols]
     below = at + width
     sampled = []
-    for plane in picture:
+    for plane in (*picture, sprite.cover):
         upper, right = plane.take(at), plane[1:].take(at)
         right -= upper
         right *= u

@@ -24,8 +24,8 @@ from perfuse.synth.skin import Skin
 COMPONENTS = ("rest", "key", "pitch", "yaw", "roll", "pulse", "arrival", "blood")
 """What each picture of a sprite is the response to; see :func:`lit`."""
 
-STILL = (0, 1, 5, 6, 7)
-"""Components of the trunk, which does not turn."""
+STILL = (0, 1, 5)
+"""Components of the trunk: it does not turn, and what blood does in the neck beyond its pulse is left out."""
 
 SUPER = 2
 """Texture pixels per picture pixel: keeps bilinear sampling accurate at any fraction of a pixel."""
@@ -49,8 +49,10 @@ class Sprite:
 
     Attributes
     ----------
-    pictures : ndarray, float32, (J, 4, h * w)
-        Premultiplied R, G, B and coverage in linear light, one entry per component.
+    pictures : ndarray, float32, (J, 3, h * w)
+        Premultiplied R, G, B in linear light, one entry per component.
+    cover : ndarray, float32, (h * w,)
+        How much of what is behind each texture pixel hides, 0..1.
     shape : tuple of int
         (h, w) of a picture in texture pixels.
     rows, cols : slice
@@ -63,6 +65,7 @@ class Sprite:
     """
 
     pictures: Field
+    cover: Field
     shape: tuple[int, int]
     rows: slice
     cols: slice
@@ -86,7 +89,7 @@ class Scene:
         Linear light.
     head, body : Sprite
         What moves.
-    lids : ndarray, float32, (LID_STAGES, 4, rows, w)
+    lids : ndarray, float32, (LID_STAGES, 3, rows, w)
         What lids on their way down add to the head's first picture within ``eye_rows``.
     eye_rows : slice
         Texture rows about the eyes.
@@ -118,27 +121,25 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
     regions = skin_regions(look, coat, canvas)
     pictures = lit(coat, skin, light, canvas, *shade)
     gain = _exposure(skin, pictures[0], regions["skin"])
-    pictures[:, :3] *= gain
+    pictures *= gain
     eyes = slice(*(int((y - top) * canvas.unit) for y in (-0.22, 0.22)))
     part, part_shade = canvas.window(eyes, slice(None)), (shade[0][eyes], shade[1][eyes])
-    lids = np.empty((LID_STAGES, 4, *part.shape), np.float32)
+    lids = np.empty((LID_STAGES, 3, *part.shape), np.float32)
     for stage in range(LID_STAGES):
-        coat = paint_head(look, skin, part, closed=(stage + 1) / LID_STAGES)
-        lids[stage] = lit(coat, skin, light, part, *part_shade)[0]
-        lids[stage, :3] *= gain
-        lids[stage] -= pictures[0, :, eyes]
+        drowsy = paint_head(look, skin, part, closed=(stage + 1) / LID_STAGES)
+        lids[stage] = gain * lit(drowsy, skin, light, part, *part_shade)[0] - pictures[0, :, eyes]
         lids[stage] = [_feather(part.shape[0])[:, None] * _smooth(plane) for plane in lids[stage]]
     left, right = -origin[0] / unit - 0.3, (width - origin[0]) / unit + 0.3
     trunk = make_canvas(rng, SUPER * unit, left, right, 0.6, (height - origin[1]) / unit + 0.4)
     ones = np.ones(trunk.shape, np.float32)
-    clothed = lit(paint_body(look, skin, trunk, float(light.direction[0]), gain), skin, light, trunk, ones, ones)
-    clothed[:, :3] *= gain
+    clothes = paint_body(look, skin, trunk, float(light.direction[0]), gain)
+    clothed = gain * lit(clothes, skin, light, trunk, ones, ones)[list(STILL)]
     return Scene(
         unit,
         origin,
         background * np.float32(np.clip(gain, 0.6, 1.6) ** 0.5),
-        _sprite(pictures, canvas, z, unit, origin, (height, width)),
-        _sprite(clothed[list(STILL)], trunk, 0 * ones, unit, origin, (height, width)),
+        _sprite(pictures, coat.alpha, canvas, z, unit, origin, (height, width)),
+        _sprite(clothed, clothes.alpha, trunk, 0 * ones, unit, origin, (height, width)),
         lids,
         eyes,
         regions,
@@ -146,7 +147,7 @@ def build_scene(rng: np.random.Generator, look: Look, skin: Skin, light: Light, 
 
 
 def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: Field, hollow: Field) -> Field:
-    """Light a coat of paint: (J, 4, H, W), one premultiplied picture per component.
+    """Light a coat of paint: (J, 3, H, W), one premultiplied picture per component.
 
     ``rest`` is the picture as it stands; ``key`` changes with the key light's relative strength; ``pitch``, ``yaw``
     and ``roll`` per radian of rotation; ``pulse`` per unit of blood volume wave; ``arrival`` per unit of its time
@@ -157,7 +158,7 @@ def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: Field, hol
     front, front_turn = cosine(coat.normal, light.direction, 0.2)
     sky, sky_turn = cosine(coat.normal, np.array([0.0, -1.0, 0.0]), 1.0)
     shine, shine_turn = gloss(coat.normal, light.direction, 14.0)
-    out = np.zeros((len(COMPONENTS), 4, *canvas.shape), np.float32)
+    out = np.empty((len(COMPONENTS), 3, *canvas.shape), np.float32)
     for colour in range(3):
         key, ambient = float(light.key[colour]), float(light.ambient[colour])
         albedo = coat.albedo[colour] * coat.alpha
@@ -174,7 +175,6 @@ def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, shadow: Field, hol
         out[5, colour] = -swing
         out[6, colour] = swing * (SPREAD_S * canvas.delay - float(skin.lead_s[colour]))
         out[7, colour] = -VENOUS[colour] * blood
-    out[0, 3] = coat.alpha
     return out
 
 
@@ -214,7 +214,13 @@ def _feather(count: int) -> Field:
 
 
 def _sprite(
-    pictures: Field, canvas: Canvas, z: Field, unit: float, origin: tuple[float, float], frame: tuple[int, int]
+    pictures: Field,
+    cover: Field,
+    canvas: Canvas,
+    z: Field,
+    unit: float,
+    origin: tuple[float, float],
+    frame: tuple[int, int],
 ) -> Sprite:
     """Place pictures in a frame, with a margin of motion about them."""
     margin = 0.35
@@ -232,12 +238,12 @@ def _sprite(
     height, width = canvas.shape
     soft = blur(z, 0.06 * canvas.unit)
     at = np.clip(np.rint(v), 0, height - 1).astype(int), np.clip(np.rint(u), 0, width - 1).astype(int)
-    for picture in pictures:
-        for plane in picture:
-            plane[:] = _smooth(plane)
-            plane[[0, -1]] = plane[:, [0, -1]] = 0.0  # beyond its edges a sprite is transparent
+    for plane in (*pictures.reshape(-1, height, width), cover):
+        plane[:] = _smooth(plane)
+        plane[[0, -1]] = plane[:, [0, -1]] = 0.0  # beyond its edges a sprite is transparent
     return Sprite(
-        pictures.reshape(len(pictures), 4, -1),
+        pictures.reshape(len(pictures), 3, -1),
+        cover.ravel(),
         (height, width),
         rows,
         cols,

@@ -180,7 +180,7 @@ class Subject:
         if not len(pixels):
             raise UsageError(f"This face shows no bare skin in the region {name!r}.", "Choose another region.")
         some = pixels[:: max(1, len(pixels) // SAMPLE)]
-        sample = self.scene.head.pictures[:, :3, some].reshape(len(COMPONENTS), -1)
+        sample = self.scene.head.pictures[:, :, some].reshape(len(COMPONENTS), -1)
         light = np.clip((weights @ sample) * strength[:, None], 0.0, 1.0)
         level = 255.0 * linear_to_srgb(light).reshape(len(strength), 3, len(some)).mean(axis=2)
         sd = self.settings.noise * NOISE_GAIN * SUPER / np.sqrt(len(pixels)) * np.array(NOISE_RGB)
@@ -206,7 +206,7 @@ class Subject:
         picture = _weigh(weights, scene.head.pictures)
         stage = round(len(scene.lids) * closed)
         if stage:
-            picture.reshape(4, *scene.head.shape)[:, scene.eye_rows] += scene.lids[stage - 1]
+            picture.reshape(3, *scene.head.shape)[:, scene.eye_rows] += scene.lids[stage - 1]
         draw_sprite(frame, scene.head, picture, head, turn, unit)
         return frame
 
@@ -291,5 +291,5 @@ def subject(
 
 
 def _weigh(weights: Field, pictures: Field) -> Field:
-    """Sum pictures (J, 4, N) by their weights."""
+    """Sum pictures (J, 3, N) by their weights."""
     return np.asarray((weights @ pictures.reshape(len(weights), -1)).reshape(pictures.shape[1:]))

@@ -26,7 +26,7 @@ class Sign:
     Attributes
     ----------
     name : str
-        ``intervals``, ``heights``, ``level`` or ``motion``.
+        ``intervals``, ``heights``, ``level``, ``motion`` or ``chest``.
     samples : ndarray, (N,)
         On the grid ``k / STEP_HZ`` seconds after the pulse's first sample; finite.
     usable : ndarray of bool, (N,)
@@ -47,19 +47,20 @@ class Sign:
     inspiration: float
 
 
-WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5}
+WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5, "chest": 4.0}
 """Evidence of each sign. The first three are rounded from a fit to twelve sessions with a breathing belt or a
-capnograph (finger and ear); motion could not be fitted there and is set between them."""
+capnograph (finger and ear). Movement could not be fitted there: the head's is set between them, and the chest's so
+that a chest that clearly moves with one rate is believed, as a breathing belt is."""
 
 
 def signs_of_breathing(
-    pulse: Waveform, beats: Beats, baseline: Waveform | None, motion: Waveform | None
+    pulse: Waveform, beats: Beats, baseline: Waveform | None, motion: Waveform | None, chest: Waveform | None = None
 ) -> tuple[list[Sign], tuple[int, int]]:
     """Collect the signs, and the span of grid steps between the first and the last usable one.
 
     Parameters
     ----------
-    pulse, beats, baseline, motion
+    pulse, beats, baseline, motion, chest
         See :func:`perfuse.vitals.respiration.respiration`.
 
     Returns
@@ -72,8 +73,8 @@ def signs_of_breathing(
     count = int(np.ceil(len(pulse) / pulse.rate_hz * STEP_HZ))
     grid = np.arange(count) / STEP_HZ
     signs = _from_beats(grid, pulse, beats, baseline)
-    if motion is not None:
-        moved = _from_motion(grid, pulse, motion)
+    for name, path in (("motion", motion), ("chest", chest)):
+        moved = None if path is None else _from_motion(name, grid, pulse, path)
         signs += [moved] if moved is not None else []
     seen = np.flatnonzero(np.any([sign.usable for sign in signs], axis=0)) if signs else np.zeros(0, int)
     return signs, (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 0)
@@ -112,7 +113,7 @@ def _level(pulse: Waveform, beats: Beats, baseline: Waveform) -> tuple[Floats, N
     return level, size >= 0.9 * np.maximum(np.diff(edge), 1)
 
 
-def _from_motion(grid: Floats, pulse: Waveform, motion: Waveform) -> Sign | None:
+def _from_motion(name: str, grid: Floats, pulse: Waveform, motion: Waveform) -> Sign | None:
     """Displacement averaged over each step of the grid."""
     if not motion.valid.any() or not np.ptp(motion.samples[motion.valid]) > 0:
         return None
@@ -125,7 +126,7 @@ def _from_motion(grid: Floats, pulse: Waveform, motion: Waveform) -> Sign | None
     if known.sum() < 8:
         return None
     samples = np.interp(grid, grid[known], total[known] / hits[known])
-    return Sign("motion", samples, _near(grid, grid[known], HOLE_S / 4), 1.0, WEIGHTS["motion"], -1.0)
+    return Sign(name, samples, _near(grid, grid[known], HOLE_S / 4), 1.0, WEIGHTS[name], -1.0)
 
 
 def _sign(name: str, grid: Floats, times: Floats, values: Floats, top_hz: float, inspiration: float) -> Sign:

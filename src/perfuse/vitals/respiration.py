@@ -87,7 +87,12 @@ class RespirationResult:
 
 
 def respiration(
-    pulse: Waveform, beats: Beats, *, baseline: Waveform | None = None, motion: Waveform | None = None
+    pulse: Waveform,
+    beats: Beats,
+    *,
+    baseline: Waveform | None = None,
+    motion: Waveform | None = None,
+    chest: Waveform | None = None,
 ) -> RespirationResult:
     """Estimate breathing.
 
@@ -100,19 +105,21 @@ def respiration(
     baseline : Waveform, optional
         Mean skin brightness, unfiltered (falls with blood volume), same rate as the pulse.
     motion : Waveform, optional
-        Vertical displacement of chest or head, downwards positive as in :mod:`perfuse.signal.motion`, same rate.
+        Vertical displacement of the head, downwards positive as in :mod:`perfuse.signal.motion`, same rate.
+    chest : Waveform, optional
+        The same of the chest, where it is in the picture.
 
     Returns
     -------
     RespirationResult
         Without a value where less than ``SHORTEST_S`` is usable, where no rate stands out, or where the estimates
         disagree. Nothing slower than ``CYCLES`` breaths in a window is ever reported, and nothing faster than half
-        the heart rate unless ``motion`` shows it.
+        the heart rate unless ``motion`` or ``chest`` shows it.
     """
-    signs, span = signs_of_breathing(pulse, beats, baseline, motion)
+    signs, span = signs_of_breathing(pulse, beats, baseline, motion, chest)
     seconds = (span[1] - span[0]) / STEP_HZ
     if seconds < SHORTEST_S:
-        what = "beats" if motion is None else "beats or movement"
+        what = "beats" if motion is None and chest is None else "beats or movement"
         return RespirationResult(Vital.none("/min", TOO_SHORT.format(have=seconds, what=what, need=30)), None, ())
     clock = pulse.start / pulse.rate_hz
     series = tuple(

@@ -207,6 +207,25 @@ def face_rows(quick: bool, methods: tuple[str, ...]) -> Iterator[Row]:
                     yield row("face", "sample_1", kind, level, start, truth, session.finish())
 
 
+PHOTO_SPOILS = {"noise": (3, 8), "sway": (1, 4), "nodding": (0.5, 2), "flicker": (0.01, 0.03), "compression": (23, 33)}
+
+
+def photo_rows() -> Iterator[Row]:
+    """Measure one picture of the face held still, moved, lit by a flickering lamp: a photograph has no pulse."""
+    times, frames, _ = face_clip()
+    grain = sensor_noise(frames[0].shape, np.random.default_rng(0))
+    still = [np.clip(frames[0] + next(grain), 0, 255).astype(np.uint8) for _ in times]
+    for kind, levels in PHOTO_SPOILS.items():
+        for step, level in enumerate(levels):
+            for number in range(2):
+                rng = np.random.default_rng([number, step])
+                spoiled, pictures = spoil_frames(kind, level, [float(t) for t in times], still, rng)
+                session = Session("pos", history_s=None)
+                for time_s, picture in zip(spoiled, pictures):
+                    session.push(Frame.from_rgb(picture, time_s))
+                yield row("photograph", f"{number}", kind, level, 0.0, None, session.finish())
+
+
 def skinless_rows() -> Iterator[Row]:
     """Patches of the picture without skin, measured as if they were traces: nothing there beats."""
     times, frames, _ = face_clip()
@@ -306,7 +325,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rows", type=Path, help="one JSON object a window, for looking closer")
     parser.add_argument("--quick", action="store_true", help="a part of it, for a look in between")
-    parser.add_argument("--only", choices=["face", "trace", "skin"], help="one kind of recording")
+    parser.add_argument("--only", choices=["face", "trace", "skin", "photo"], help="one kind of recording")
     options = parser.parse_args()
     shared_data()
     if options.rows:
@@ -317,6 +336,7 @@ def main() -> None:
         "face": lambda: face_rows(options.quick, ("pos", "chrom")),
         "trace": lambda: trace_rows(options.quick),
         "skin": skinless_rows,
+        "photo": photo_rows,
     }
     for name, make in kinds.items():
         if options.only in (None, name):

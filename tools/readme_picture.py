@@ -55,7 +55,7 @@ def draw(person: Subject, face: Face, start_s: float, out: Path) -> None:
     portrait(figure.add_axes((0.0, 0.0, 0.405, 1.0)), person)
     number(figure, 0.440, "PULSE", face.heart_rate, person.truth.heart_rate, PULSE)
     number(figure, 0.725, "BREATHING", face.respiratory_rate, person.truth.respiratory_rate, BREATH)
-    wave(figure.add_axes((0.440, 0.335, 0.535, 0.235)), face, start_s)
+    wave(figure.add_axes((0.440, 0.335, 0.535, 0.235)), face, start_s, person)
     spectrum(figure.add_axes((0.440, 0.105, 0.535, 0.165)), face)
     figure.savefig(out, dpi=100, facecolor=DARK, metadata={"Software": None})
 
@@ -91,18 +91,21 @@ def number(figure: Any, left: float, title: str, vital: Vital, truth: float, col
     figure.text(right, 0.735, f"truth {truth:.1f}", color=MUTED, fontsize=10)
 
 
-def wave(axes: Any, face: Face, start_s: float) -> None:
-    """Plot ten seconds of the pulse wave with its beats."""
+def wave(axes: Any, face: Face, start_s: float, person: Subject) -> None:
+    """Plot ten seconds of the pulse wave with its beats, over the true wave at the same scale."""
     assert face.pulse is not None
     pulse = face.pulse
     time = (pulse.start + np.arange(len(pulse))) / pulse.rate_hz
     first = float(time[len(time) // 2] - SHOWN_S / 2)
     inside = (time >= first) & (time <= first + SHOWN_S)
+    true = person.truth.pulse(time)
+    true *= float(true @ pulse.samples) / float(true @ true)
+    axes.plot(time[inside] - first, true[inside], color=MUTED, linewidth=1.6, alpha=0.8)
     axes.plot(time[inside] - first, pulse.samples[inside], color=PULSE, linewidth=2, solid_capstyle="round")
     beats = np.array(face.beats_s) - start_s
     beats = beats[(beats > first) & (beats < first + SHOWN_S)]
     axes.plot(beats - first, np.interp(beats, time, pulse.samples), "o", color=INK, markersize=4.5)
-    axes.text(0.0, 1.06, "pulse wave and beats, 10 s", transform=axes.transAxes, color=MUTED, fontsize=9)
+    axes.text(0.0, 1.06, "pulse wave and beats over 10 s; grey: the true wave", transform=axes.transAxes, color=MUTED, fontsize=9)
     axes.set(xlim=(0, SHOWN_S), xticks=[], yticks=[], facecolor=DARK)
     for spine in axes.spines.values():
         spine.set_visible(False)

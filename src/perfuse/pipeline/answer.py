@@ -68,10 +68,15 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
     grid_start_s = context.start_s
     top = min(RANGE_HZ[1], max(NYQUIST_SHARE * context.frame_rate_hz, RANGE_HZ[0] + 0.1))
     lost = "the face was not visible long enough" if context.kind == "video" else "the trace has too many gaps"
-    motion = record.motion.T if np.any(record.motion) else None
-    rate = heart_rate(pulse, start_s=grid_start_s, motion=motion, max_hz=top, lost=lost)
-    if rate.vital.reason == FLAT and _is_grey(record):
-        rate = replace(rate, vital=Vital.none("/min", GREY))
+    rate = heart_rate(
+        pulse,
+        start_s=grid_start_s,
+        motion=record.motion.T if np.any(record.motion) else None,
+        parts=np.stack([wave.samples for wave in record.waves[1:]]) if len(record.waves) > 1 else None,
+        colour=_relative_colour(record) if context.kind == "video" else None,
+        max_hz=top,
+        lost=lost,
+    )
     if rate.vital.value is None:
         reason = rate.vital.reason or ""
         beats = Beats.exact(np.zeros(0))
@@ -94,6 +99,12 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         breathing.waveform,
         tuple(float(t) for t in offset + beats.times_s),
     )
+
+
+def _relative_colour(record: Record) -> NDArray[np.float64] | None:
+    """Red, green, blue of the skin over their means (3, N), or None where one of them is black."""
+    level = record.regions[record.valid, 0].mean(axis=0) if record.valid.any() else np.zeros(3)
+    return np.asarray(record.regions[:, 0] / level).T if level.min() > 0 else None
 
 
 def _brightness(record: Record) -> Waveform:

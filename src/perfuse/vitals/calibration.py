@@ -17,6 +17,11 @@ class HeartRateCalibration:
     """The same for a sine at half the rate: a strong one says that this rate is only a harmonic."""
     motion: float
     """The same for the displacement of the face."""
+    parts: float
+    """The same for the waves of parts of the face, on average."""
+    lamp: float
+    """Weight of log(brightness power / colour power at the rate) beyond ``lamp_from``."""
+    lamp_from: float
     prior: float
     """Weight of the squared log distance to ``centre_hz``."""
     centre_hz: float
@@ -27,5 +32,15 @@ class HeartRateCalibration:
 
 
 HEART_RATE = HeartRateCalibration(
-    sine=5.1, harmonic=2.55, half=-6.8, motion=-1.3, prior=-2.0, centre_hz=1.25, floor_hz=0.03, trust=0.98
+    sine=4.0,
+    harmonic=2.55,
+    half=-6.8,
+    motion=-3.0,
+    parts=4.0,
+    lamp=-4.0,
+    lamp_from=60.0,
+    prior=-2.0,
+    centre_hz=1.25,
+    floor_hz=0.03,
+    trust=0.98,
 )

@@ -69,6 +69,8 @@ def heart_rate(
     *,
     start_s: float = 0.0,
     motion: Floats | None = None,
+    parts: Floats | None = None,
+    colour: Floats | None = None,
     max_hz: float = RANGE_HZ[1],
     lost: str = "the face was not visible long enough",
 ) -> HeartRate:
@@ -82,6 +84,10 @@ def heart_rate(
         Clock time of grid sample 0.
     motion : ndarray, (M, N), or None
         Displacements of the face on the same samples.
+    parts : ndarray, (R, N), or None
+        Pulse waves of parts of the face on the same samples.
+    colour : ndarray, (3, N), or None
+        Relative red, green, blue of the skin on the same samples.
     max_hz : float
         Highest rate that the recording's frame rate can carry.
     lost : str
@@ -105,16 +111,13 @@ def heart_rate(
         inside = np.flatnonzero(pulse.valid)
         spans = [(int(inside[0]), int(inside[-1]) + 1)]
     wave = bandpass(pulse.samples, rate, *BAND_HZ)
-    moved = None if motion is None else bandpass(motion, rate, *BAND_HZ)
+    aside = {"motion": motion, "parts": parts, "colour": colour}
+    others = {name: bandpass(x, rate, *BAND_HZ) for name, x in aside.items() if x is not None}
     seen = np.array([_usable(pulse, a, b, wave) for a, b in spans])
-    evidence = np.stack(
-        [
-            log_evidence(wave[a:b], None if moved is None else moved[:, a:b], rate, grid)
-            if ok
-            else np.zeros(len(grid))
-            for (a, b), ok in zip(spans, seen)
-        ]
-    )
+    evidence = np.zeros((len(spans), len(grid)))
+    for w in np.flatnonzero(seen):
+        part = slice(*spans[w])
+        evidence[w] = log_evidence(wave[part], rate, grid, **{name: x[:, part] for name, x in others.items()})
     if not seen.any():
         flat = not np.any(wave)
         return HeartRate(Vital.none("/min", FLAT if flat else lost), (), None)

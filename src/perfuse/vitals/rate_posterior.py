@@ -53,19 +53,59 @@ def explained(x: Floats, rate_hz: float, at_hz: Floats) -> Floats:
     return np.asarray(np.clip(share, 0.0, 0.985))
 
 
-def log_evidence(pulse: Floats, motion: Floats | None, rate_hz: float, grid: Floats) -> Floats:
-    """Unnormalised log probability of each rate of ``grid`` given one window.
+def lamp_ratio(colour: Floats, rate_hz: float, grid: Floats) -> Floats:
+    """How much more the brightness swings than the colour at each rate: power of grey over power of the rest.
+
+    Blood absorbs green far more than red, so a pulse stays below about 6 (noise lifts it to 50); a lamp that flickers
+    reaches thousands.
 
     Parameters
     ----------
-    pulse : ndarray, (N,)
-        Band-passed pulse wave.
-    motion : ndarray, (M, N), or None
-        Band-passed displacements of the face; a rate that the head moves at is believed less.
+    colour : ndarray, (3, N)
+        Red, green, blue, band-passed, each divided by its mean.
     rate_hz : float
         Samples per second.
     grid : ndarray, (F,)
         Rates, Hz.
+
+    Returns
+    -------
+    ndarray, (F,)
+    """
+    n = colour.shape[-1]
+    length = 1 << int(np.ceil(np.log2(max(rate_hz / GRID_HZ, n))))
+    spectrum = np.fft.rfft(colour * np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2, length)
+    lines = spectrum[:, np.rint(grid * length / rate_hz).astype(int)]
+    grey = lines.mean(axis=0)
+    rest = (np.abs(lines - grey) ** 2).sum(axis=0)
+    return np.asarray(3 * np.abs(grey) ** 2 / np.maximum(rest, 1e-30))
+
+
+def log_evidence(
+    pulse: Floats,
+    rate_hz: float,
+    grid: Floats,
+    *,
+    motion: Floats | None = None,
+    parts: Floats | None = None,
+    colour: Floats | None = None,
+) -> Floats:
+    """Unnormalised log probability of each rate of ``grid`` given one window of band-passed signals.
+
+    Parameters
+    ----------
+    pulse : ndarray, (N,)
+        Pulse wave.
+    rate_hz : float
+        Samples per second.
+    grid : ndarray, (F,)
+        Rates, Hz.
+    motion : ndarray, (M, N), optional
+        Displacements of the face; a rate that the head moves at is believed less.
+    parts : ndarray, (R, N), optional
+        Pulse waves of parts of the same face: what beats, beats in all of them.
+    colour : ndarray, (3, N), optional
+        Relative red, green, blue of the skin; a rate that only the light changes at is believed less.
 
     Returns
     -------
@@ -78,6 +118,10 @@ def log_evidence(pulse: Floats, motion: Floats | None, rate_hz: float, grid: Flo
     score += CAL.half * -np.log1p(-half)
     if motion is not None:
         score += CAL.motion * -np.log1p(-explained(motion, rate_hz, grid).max(axis=0))
+    if parts is not None:
+        score += CAL.parts * -np.log1p(-explained(parts, rate_hz, grid)).mean(axis=0)
+    if colour is not None:
+        score += CAL.lamp * np.log(np.maximum(lamp_ratio(colour, rate_hz, grid) / CAL.lamp_from, 1.0))
     prior: Floats = CAL.prior * np.log(grid / CAL.centre_hz) ** 2
     return np.asarray(len(pulse) / rate_hz / WINDOW_S * score + prior)
 

@@ -207,7 +207,13 @@ def face_rows(quick: bool, methods: tuple[str, ...]) -> Iterator[Row]:
                     yield row("face", "sample_1", kind, level, start, truth, session.finish())
 
 
-PHOTO_SPOILS = {"noise": (3, 8), "sway": (1, 4), "nodding": (0.5, 2), "flicker": (0.01, 0.03), "compression": (23, 33)}
+PHOTO_SPOILS = {
+    "noise": (3, 8),
+    "sway": (1, 4),
+    "nodding": (0.5, 2),
+    "flicker": (0.01, 0.03),
+    "compression": (23, 33),
+}
 
 
 def photo_rows() -> Iterator[Row]:

@@ -171,7 +171,7 @@ def test_missing_times_need_a_stated_rate(tmp_path, usual, ann, capfd):
 
 
 def test_frames_without_a_time_among_others(usual, ann):
-    times = steady(len(usual))
+    times = steady(len(usual), USUAL)
     times[60:70] = np.nan
     answer = perfuse.measure(np.array(usual), times_s=times)
     assert answer.heart_rate.low <= ann.heart_rate <= answer.heart_rate.high

@@ -105,7 +105,14 @@ def wave(axes: Any, face: Face, start_s: float, person: Subject) -> None:
     beats = np.array(face.beats_s) - start_s
     beats = beats[(beats > first) & (beats < first + SHOWN_S)]
     axes.plot(beats - first, np.interp(beats, time, pulse.samples), "o", color=INK, markersize=4.5)
-    axes.text(0.0, 1.06, "pulse wave and beats over 10 s; grey: the true wave", transform=axes.transAxes, color=MUTED, fontsize=9)
+    axes.text(
+        0.0,
+        1.06,
+        "pulse wave and beats over 10 s; grey: the true wave",
+        transform=axes.transAxes,
+        color=MUTED,
+        fontsize=9,
+    )
     axes.set(xlim=(0, SHOWN_S), xticks=[], yticks=[], facecolor=DARK)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -77,6 +77,8 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         max_hz=top,
         lost=lost,
     )
+    if rate.vital.reason == FLAT and _is_grey(record):
+        rate = replace(rate, vital=Vital.none("/min", GREY))
     if rate.vital.value is None:
         reason = rate.vital.reason or ""
         beats = Beats.exact(np.zeros(0))

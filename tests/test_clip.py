@@ -14,7 +14,7 @@ SKIN = np.array([200.0, 150.0, 125.0])
 
 
 def face(dx=0.0, dy=0.0):
-    return TrackedFace(0, Box(FACE.x + dx, FACE.y + dy, FACE.width, FACE.height), POINTS + (dx, dy), 0.9)
+    return TrackedFace(0, Box(FACE.x + dx, FACE.y + dy, FACE.width, FACE.height), POINTS + np.array([dx, dy]), 0.9)
 
 
 def picture(level=0.0, dx=0.0, seed=0):

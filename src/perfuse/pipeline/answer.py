@@ -104,9 +104,9 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
 
 
 def _relative_colour(record: Record) -> NDArray[np.float64] | None:
-    """Red, green, blue of the skin over their means (3, N), or None where one of them is black."""
+    """Red, green, blue of the skin over their means (3, N); None where one is black, or where all are one grey."""
     level = record.regions[record.valid, 0].mean(axis=0) if record.valid.any() else np.zeros(3)
-    return np.asarray(record.regions[:, 0] / level).T if level.min() > 0 else None
+    return np.asarray(record.regions[:, 0] / level).T if level.min() > 0 and not _is_grey(record) else None
 
 
 def _brightness(record: Record) -> Waveform:

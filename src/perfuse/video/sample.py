@@ -18,10 +18,9 @@ def _cover(
     edges = np.linspace(low, high, cells + 1)
     first = int(np.clip(np.floor(low), 0, pixels - 1))
     stop = int(np.clip(np.ceil(high), first + 1, pixels))
-    index = np.arange(first, stop)
-    left = np.maximum(edges[:-1, None], index)
-    right = np.minimum(edges[1:, None], index + 1)
-    overlap = np.clip(right - left, 0.0, None)
+    # how much of each pixel lies before each edge; what lies between two edges is the difference
+    before = np.clip(edges[:, None] - np.arange(first, stop), 0.0, 1.0)
+    overlap = before[1:] - before[:-1]
     inside = overlap.sum(axis=1)
     weights = np.divide(overlap, inside[:, None], out=np.zeros_like(overlap), where=inside[:, None] > 0)
     coverage = inside / max((high - low) / cells, 1e-9)

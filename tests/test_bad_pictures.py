@@ -157,7 +157,7 @@ def test_times_that_run_backwards(by_ms, tmp_path, usual, ann, capfd):
     record = measured(capfd, path)
     assert right(only(record), ann.heart_rate)
     (warning,) = record["warnings"]
-    assert "were dropped because their time did not increase" in warning
+    assert "whose time did not increase" in warning
 
 
 def test_missing_times_need_a_stated_rate(tmp_path, usual, ann, capfd):
@@ -175,7 +175,7 @@ def test_frames_without_a_time_among_others(usual, ann):
     times[60:70] = np.nan
     answer = perfuse.measure(np.array(usual), times_s=times)
     assert answer.heart_rate.low <= ann.heart_rate <= answer.heart_rate.high
-    assert answer.warnings == ("10 frames without a timestamp were dropped.",)
+    assert answer.warnings == ("Dropped frames: 10 without a timestamp.",)
 
 
 @pytest.mark.parametrize(("ending", "options"), [("mkv", {}), ("mp4", {"movflags": "faststart"})])

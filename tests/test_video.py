@@ -246,7 +246,7 @@ def test_frames_whose_time_stands_still_are_dropped_and_reported(tmp_path):
     path = encode(tmp_path / "a.mkv", clip(4), np.array([0.0, 0.0002, 0.0333, 0.0667]), options={"bf": "0"})
     times, _, warnings = read(path)
     assert np.allclose(times, [0, 0.033, 0.067])
-    assert warnings == ["1 frames were dropped because their time did not increase."]
+    assert warnings == ["Dropped frames: 1 whose time did not increase."]
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif"])
@@ -276,7 +276,7 @@ def test_a_damaged_file_is_read_to_its_end_and_the_same_on_any_number_of_threads
     times, _, warnings = read(path)
     assert times[-1] == read(whole)[0][-1]
     assert len(times) >= 45
-    assert codec == "ffv1" or "damaged" in " ".join(warnings)
+    assert codec == "ffv1" or "damaged" in " ".join(warnings).lower()
     digests = set()
     for threads in (1, 2, 8, 8):
         monkeypatch.setattr(decode, "_threads", lambda threads=threads: threads)

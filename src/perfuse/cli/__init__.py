@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -56,11 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nperfuse: stopped.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left; nothing is lost, and the interpreter must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has left; nothing is lost.
+        _close_output()
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return fail(error)
+        from perfuse.core.errors import OutputError
+
+        _close_output()
+        return fail(OutputError("Standard output cannot be written: the device is full.", "Write somewhere else."))
     except Exception as error:
         return fail(error)
+
+
+def _close_output() -> None:
+    """Send what is still buffered nowhere: the interpreter must not complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(error: Exception, about: str = "") -> int:

@@ -62,6 +62,8 @@ def _target(path: str | os.PathLike[str]) -> Path:
         if target.is_dir():
             raise OutputError(f"{path} is a folder.", "Name a file.")
         if not target.parent.is_dir():
+            if any(folder.is_file() for folder in target.parents):
+                raise OutputError(f"A part of {path} is a file, not a folder.", "Choose another place.")
             raise OutputError(f"The folder of {path} does not exist.", f"Create it: mkdir -p {target.parent}")
     except (OSError, RuntimeError, ValueError) as error:  # endless links, names too long, a NUL in the name
         raise OutputError(f"{path!s} cannot be written: {error}.", "Choose another name.") from error

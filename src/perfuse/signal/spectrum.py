@@ -32,8 +32,8 @@ def power_spectrum(
     window = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
     length = 1 << int(np.ceil(np.log2(max(rate_hz / grid_hz, n))))
     spectrum = np.fft.rfft((x - x.mean(axis=-1, keepdims=True)) * window, length)
-    power = np.asarray((2 * np.abs(spectrum) / window.sum()) ** 2, np.float64)
-    return np.fft.rfftfreq(length, 1 / rate_hz), power
+    power = (2 * np.abs(spectrum) / window.sum()) ** 2
+    return np.asarray(np.fft.rfftfreq(length, 1 / rate_hz), np.float64), np.asarray(power, np.float64)
 
 
 def interpolated_peak(freq_hz: NDArray[np.float64], power: NDArray[np.float64], index: int) -> float:

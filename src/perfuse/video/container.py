@@ -131,7 +131,7 @@ def _frames(
         yield frame
     tally = source.tally
     if tally.lost:
-        warnings.append(f"{tally.lost} packets were damaged; their pictures are missing.")
+        warnings.append(f"Damaged data: {tally.lost} pictures or more are missing.")
     if tally.damaged:
         warnings.append(f"{tally.damaged} pictures were damaged and were repaired by guessing.")
     seen = tally.pictures + tally.discarded

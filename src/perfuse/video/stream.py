@@ -16,7 +16,8 @@ from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
 
 STATE_RATE = (
-    "State the frame rate it was recorded at (rate_hz), or record to a container that keeps time (mp4, mov, mkv)."
+    "State the frame rate it was recorded at (--rate HZ; rate_hz= in Python), or record to a container that keeps "
+    "time (mp4, mov, mkv)."
 )
 
 
@@ -136,9 +137,9 @@ def _in_time_order(frames: Iterator[Frame], name: str, warnings: list[str]) -> I
     if timeless and last == -np.inf:
         raise SourceError(f"{name} carries no timestamps.", STATE_RATE)
     if timeless:
-        warnings.append(f"{timeless} frames without a timestamp were dropped.")
+        warnings.append(f"Dropped frames: {timeless} without a timestamp.")
     if backwards:
-        warnings.append(f"{backwards} frames were dropped because their time did not increase.")
+        warnings.append(f"Dropped frames: {backwards} whose time did not increase.")
 
 
 def check_rate(rate_hz: float | None) -> float | None:
@@ -225,14 +226,4 @@ def _wrap(frames: Iterable[Any], times: Iterator[float] | None, rate_hz: float |
                 raise UsageError(f"There are more frames than times ({index}).", "Give one time per frame.")
         else:
             picture, time = item, index / rate_hz  # type: ignore[operator]
-        yield Frame.from_rgb(_in_range(np.asarray(picture)), float(time))
-
-
-def _in_range(picture: NDArray[Any]) -> NDArray[Any]:
-    """Refuse float pictures beyond 0..1: read as such, 0..255 would be taken for a hundredfold overexposure."""
-    if picture.dtype.kind == "f" and picture.size and not (picture.min() >= -0.5 and picture.max() <= 1.5):
-        raise UsageError(
-            f"A float picture with values from {picture.min():.3g} to {picture.max():.3g} was given.",
-            "Pass float 0..1, or convert to uint8 (0..255).",
-        )
-    return picture
+        yield Frame.from_rgb(np.asarray(picture), float(time))

@@ -122,7 +122,10 @@ def read_trace(path: str | os.PathLike[str], *, rate_hz: float | None = None) ->
         warnings.append(f"{np.count_nonzero(~good)} rows without finite numbers were dropped.")
     if time_column is None:
         if rate is None:
-            raise SourceError(f"{name} has no time column.", "State its rows per second (rate_hz), or add time_s.")
+            raise SourceError(
+                f"{name} has no time column.",
+                "State its rows per second (--rate HZ; rate_hz= in Python), or add a column time_s.",
+            )
         time_s = np.flatnonzero(good) / rate  # dropped rows leave a gap
         rgb = table[good]
     else:

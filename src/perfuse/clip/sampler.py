@@ -25,7 +25,11 @@ GATE_TIME_S = 1.0
 """The skin gate follows slowly: it must forget the lighting, not the pulse."""
 GATE_LOOK_S = 0.25
 """How often the colours are judged anew; between two looks the gate goes on towards the last judgement."""
+MASK_LOOK_S = 0.1
+"""How often the masks are drawn anew: they ride on the crop, and within it the key points hardly move."""
 CHEST_CELLS = 24
+CHEST_LOOK_S = 0.1
+"""How often the chest is looked at: nobody breathes faster than 90/min."""
 ROUNDING = 1e-3
 """Levels. Means that differ less than this are one grey: the rest is rounding, which colour methods would amplify."""
 LEAST_COVERAGE = 0.5
@@ -100,9 +104,12 @@ class FaceSampler:
     view: View
     _gate: SkinGate = field(default_factory=SkinGate)
     _cell_gate: SkinGate = field(default_factory=SkinGate)
+    _masks: Floats | None = None
+    _masks_time: float = 0.0
     _flow: MotionState = field(default_factory=MotionState)
     _chest_flow: MotionState = field(default_factory=MotionState)
     _chest: Box | None = None
+    _chest_time: float = -np.inf
     _origin: NDArray[np.float64] | None = None
     _chest_origin: float = 0.0
     _chest_path: float = 0.0
@@ -113,9 +120,12 @@ class FaceSampler:
         cells, coverage = area_mean(frame, crop, CELLS, CELLS)
         if float(coverage.mean()) < LEAST_COVERAGE:
             return None
-        masks = region_weights(face, crop, CELLS, CELLS)
-        gate = self._gate.follow(frame.time_s, cells, masks["skin"] * coverage)
-        regions = _one_grey(np.stack([_mean(cells, masks[name] * coverage, gate) for name in REGIONS]))
+        if self._masks is None or frame.time_s - self._masks_time >= MASK_LOOK_S:
+            drawn = region_weights(face, crop, CELLS, CELLS)
+            self._masks, self._masks_time = np.stack([drawn[name] for name in REGIONS]), frame.time_s
+        masks = self._masks * coverage
+        gate = self._gate.follow(frame.time_s, cells, masks[0])
+        regions = _one_grey(_means(cells, masks, gate))
         motion = self._displacement(face, cells)
         chest = self._breathing(frame, face)
         picture, weights = self._cells(frame, face)
@@ -130,6 +140,9 @@ class FaceSampler:
         return np.asarray(centre - self._origin + np.array([dx, dy]) * (CROP_MARGIN / CELLS))
 
     def _breathing(self, frame: Frame, face: TrackedFace) -> NDArray[np.float64]:
+        if frame.time_s - self._chest_time < CHEST_LOOK_S:
+            return np.array([self._chest_path])
+        self._chest_time = frame.time_s
         box = chest_box(face, frame.height, frame.width)
         if self._chest is None or (box is not None and abs(box.y - self._chest.y) > 0.5 * face.box.height):
             # a new place: go on there from where the old one was left
@@ -156,9 +169,11 @@ def _one_grey(colours: Floats) -> Floats:
     return np.where(np.ptp(colours, axis=-1, keepdims=True) < ROUNDING, colours[..., 1:2], colours)
 
 
-def _mean(cells: Floats, mask: Floats, gate: Floats) -> Floats:
-    weight = mask * gate
-    total = float(weight.sum())
-    if total < 0.05 * float(mask.sum()) or total <= 0:  # nothing looks like skin: better all of the region than noise
-        weight, total = mask, float(mask.sum())
-    return np.asarray((cells * weight[:, :, None]).sum(axis=(0, 1)) / max(total, 1e-6), np.float32)
+def _means(cells: Floats, masks: Floats, gate: Floats) -> Floats:
+    """Mean colour (R, 3) of the cells (rows, cols, 3) under each mask (R, rows, cols), skin only."""
+    weights = masks * gate
+    plain, gated = masks.sum(axis=(1, 2)), weights.sum(axis=(1, 2))
+    skinless = gated < 0.05 * plain  # nothing there looks like skin: better all of the region than noise
+    weights[skinless], gated[skinless] = masks[skinless], plain[skinless]
+    sums = weights.reshape(len(masks), -1) @ cells.reshape(-1, 3)
+    return np.asarray(sums / np.maximum(gated, 1e-6)[:, None], np.float32)

@@ -1,4 +1,8 @@
-"""Numbers learned from data, in one place, each with the command that learned it."""
+"""Numbers learned from data, in one place.
+
+The weights began as a maximum likelihood fit on simulated colour traces and were settled by hand on the windows of
+``benchmarks/honesty.py``, which checks them; ``docs/develop/decisions.md`` says more.
+"""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from perfuse.report.json import to_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from perfuse.core.method import Method
     from perfuse.core.results import Measurement
 
 
@@ -30,6 +31,7 @@ def measure(
     /,
     *,
     method: str = "auto",
+    model: str | None = None,
     rate: float | None = None,
     json: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     csv: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
@@ -44,6 +46,8 @@ def measure(
         Videos of a face, or CSV files of time, red, green, blue.
     method
         A name that `perfuse methods` lists; auto takes pos for faces and contact for a finger on the lens.
+    model
+        An exported network to use instead: a folder with model.onnx and card.json, or an ONNX file with its card.
     rate
         Frames per second, only for recordings without timestamps.
     json
@@ -55,13 +59,14 @@ def measure(
     quiet
         Print no table and no progress.
     """
-    outputs = _check(files, method, rate, json, csv, report)
+    outputs = _check(files, model, rate, json, csv, report)
+    chosen = _choose(method, model)
     console = terminal(stderr="-" in (json, csv), quiet=quiet)
     done: list[Measurement] = []
     code = 0
     for file, page in outputs:
         try:
-            measurement = _measure_one(file, method, rate, quiet)
+            measurement = _measure_one(file, chosen, rate, quiet)
             if page is not None:
                 from perfuse.report.html import write_report
 
@@ -86,22 +91,19 @@ def measure(
 
 
 def _check(
-    files: list[str], method: str, rate: float | None, json: str | None, csv: str | None, report: str | None
+    files: list[str], model: str | None, rate: float | None, json: str | None, csv: str | None, report: str | None
 ) -> list[tuple[str, Path | None]]:
     """Find everything that would go wrong at the end before the long work starts; return each file with its page."""
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise UsageError(f"--rate {rate} was given.", "Pass frames per second, a number above 0.")
     if json == csv == "-":
         raise UsageError("Both --json and --csv ask for standard output.", "Send one of them to a file.")
-    if method != "auto":
-        from perfuse.methods import get_method
-
-        get_method(method)
     pages = _pages(files, report)
     targets = [path for path in (json, csv, *pages) if path is not None and path != "-"]
     places = [os.path.realpath(path) for path in targets]
-    if len(set(places)) < len(places) or not {*map(os.path.realpath, files)}.isdisjoint(places):
-        raise UsageError("Two outputs, or an output and a recording, are the same file.", "Name different files.")
+    bundle = [] if model is None else [model, f"{model}/model.onnx", f"{model}/card.json"]
+    if len(set(places)) < len(places) or not {*map(os.path.realpath, [*files, *bundle])}.isdisjoint(places):
+        raise UsageError("Two outputs, or an output and an input, are the same file.", "Name different files.")
     for path in targets:
         check_writable(path)
     if report is not None:
@@ -109,6 +111,21 @@ def _check(
 
         require_extra()
     return list(zip(files, pages, strict=True))
+
+
+def _choose(method: str, model: str | None) -> str | Method:
+    """Return what measures; a wrong name or a broken network is told once, before the first recording."""
+    if model is not None:
+        if method != "auto":
+            raise UsageError(f"Both --method {method} and --model {model} were given.", "Pass one of them.")
+        from perfuse.methods.student import load_bundle
+
+        return load_bundle(model)
+    if method != "auto":
+        from perfuse.methods import get_method
+
+        get_method(method)
+    return method
 
 
 def _pages(files: list[str], report: str | None) -> list[Path | None]:
@@ -126,7 +143,7 @@ def _pages(files: list[str], report: str | None) -> list[Path | None]:
     return [Path(report)]
 
 
-def _measure_one(file: str, method: str, rate: float | None, quiet: bool) -> Measurement:
+def _measure_one(file: str, method: str | Method, rate: float | None, quiet: bool) -> Measurement:
     from perfuse.pipeline import measure as measure_source
 
     with Progress(Path(file).name, show=not quiet) as progress:

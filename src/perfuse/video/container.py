@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,15 @@ def open_container(address: Address, rate_hz: float | None = None) -> FrameStrea
         warnings.append("The stated frame rate was not needed: the recording carries timestamps, and these count.")
     info = _describe(source, first, rate_hz if timeless else None)
     times = _Clock(source, rate_hz if timeless else None)
-    frames = _frames(source, info, times, chain([first], pictures), warnings)
+    frames = _frames(source, info, times, _again([first], pictures), warnings)
     return FrameStream(info, frames, warnings, source.close)
+
+
+def _again(taken: list[VideoFrame], rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    """Put back a picture; unlike ``itertools.chain``, without holding its memory to the end."""
+    while taken:
+        yield taken.pop()
+    yield from rest
 
 
 class _Clock:

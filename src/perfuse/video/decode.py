@@ -87,10 +87,10 @@ class Source:
         """Decode on several threads; at the first sign of damage go on with one, from the same picture.
 
         What several threads make of damaged data depends on their timing, and the same file must give the same
-        frames. A damaged reference picture leaves the decoder after the pictures that were predicted from it but
-        are shown earlier, so as many pictures are held back as the stream reorders. What is missing in damaged
-        pictures shows what the decoder's memory held before, which depends on who still uses that memory: from
-        then on, frames are copies.
+        frames. So they do not repair but refuse what is damaged (see ``_decode``). Where only a mark on the picture
+        tells, it leaves the decoder after pictures that were predicted from it but are shown earlier, so as many
+        pictures are held back as the stream reorders. What is missing in damaged pictures shows what the decoder's
+        memory held before, which depends on who still uses that memory: from then on, frames are copies.
         """
         threads = _threads() if self.address.again else 1
         self.copying = threads == 1
@@ -116,24 +116,35 @@ class Source:
         yield from islice(undamaged, given, None)
 
     def _decode(self, threads: int) -> Iterator[VideoFrame | None]:
-        """Decode from the start; None marks a place where data was damaged."""
+        """Decode from the start; None marks a place where data was damaged.
+
+        Several threads stop at the first error ("explode"): errors come in the order of the packets, so before any
+        picture they touch, while the mark on a repaired picture is copied, or missed, at a moment that depends on
+        which thread is ahead. PyAV hides an error that follows pictures out of the same call. That happens where one
+        packet holds several (VP9: split here) and where the decoder is emptied, so there the pictures are counted.
+        """
         import av
 
         tally = self.tally = Tally()
         codec = self.stream.codec_context
         self.stream.thread_type = "AUTO" if threads > 1 else "SLICE"
         codec.thread_count = threads
-        if codec.name == "mjpeg" and self.address.again:
-            # Otherwise the missing part of a damaged picture shows whatever its memory held before.
+        if threads > 1 or (codec.name == "mjpeg" and self.address.again):
+            # The missing part of a damaged mjpeg picture would show whatever its memory held before.
             codec.options = {"err_detect": "explode"}
+        sent = 0
         for packet in self._packets():
+            last = packet is None or not packet.size
+            sent += not last
             tally.discarded += packet is not None and packet.is_discard
             try:
-                decoded = self.stream.decode(packet)
+                decoded = codec.decode(packet)
             except (av.FFmpegError, ValueError):
                 tally.lost += 1
                 yield None
                 continue
+            if threads > 1 and last and tally.pictures + tally.discarded + len(decoded) < sent:
+                yield None
             while decoded:  # emptied, so that a picture is let go as soon as it was used
                 picture = decoded.pop(0)
                 tally.pictures += 1

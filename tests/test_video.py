@@ -206,8 +206,9 @@ def test_the_matrix_phones_write_turns_clockwise(tmp_path):
 
 
 def test_sound_beside_the_pictures_changes_nothing(tmp_path):
-    silent = encode(tmp_path / "a.mp4", clip(20))
-    loud = encode(tmp_path / "b.mp4", clip(20), sound=True)
+    same = {"mbtree": "0"}  # x264's is not repeatable for pictures this small, depending on what memory held before
+    silent = encode(tmp_path / "a.mp4", clip(20), options=same)
+    loud = encode(tmp_path / "b.mp4", clip(20), options=same, sound=True)
     assert np.array_equal(read(silent)[1], read(loud)[1])
     assert np.allclose(read(loud)[0] - read(loud)[0][0], steady(20), atol=1e-4)
     assert read(loud)[2] == []

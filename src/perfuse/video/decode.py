@@ -219,6 +219,6 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
 
 
 def _threads() -> int:
-    """Return how many threads to decode with."""
+    """Return how many threads to decode with: more than cores, so that pictures wait for us and not we for them."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, _MAX_THREADS)
+    return 1 if usable == 1 else min(usable + 2, _MAX_THREADS)

@@ -54,6 +54,14 @@ def row(group, recording, spoil, level, start_s, truth, measurement):
     return Row(group, recording, spoil, level, start_s, truth, *numbers, vital.reason, measurement.method)
 
 
+ONLY_SPOIL: list[str] = []
+
+
+def chosen(spoils):
+    """Return the spoils that were asked for."""
+    return {kind: levels for kind, levels in spoils.items() if not ONLY_SPOIL or kind in ONLY_SPOIL}
+
+
 # --- finger traces -----------------------------------------------------------------------------------------------
 
 
@@ -91,7 +99,7 @@ TRACE_SPOILS = {
 def trace_rows(quick: bool) -> Iterator[Row]:
     recordings = [*welltory(10.0, 3), *welltory(30.0, 2), *oximetry(30.0, 6 if quick else 20)]
     for number, (group, name, start_s, times, rgb, truth) in enumerate(recordings):
-        for kind, levels in TRACE_SPOILS.items():
+        for kind, levels in chosen(TRACE_SPOILS).items():
             for step, level in enumerate(levels):
                 if quick and (number + step) % 4:
                     continue
@@ -150,7 +158,9 @@ def spoil_frames(kind, level, times, frames, rng):
     if kind == "flicker":
         hz = rng.uniform(0.8, 2.8)
         swing = 1 + level * np.sin(2 * np.pi * hz * (np.array(times) - times[0]))
-        return times, (np.clip(f * s, 0, 255).astype(np.uint8) for f, s in zip(frames, swing))
+        # the sensor's noise comes after the light: without it the rounding of a swinging picture makes its own lines
+        grain = sensor_noise(frames[0].shape, rng)
+        return times, (np.clip(f * s + next(grain), 0, 255).astype(np.uint8) for f, s in zip(frames, swing))
     if kind == "compression":
         return times, compressed(times, frames, str(level))
     return times, frames
@@ -197,7 +207,7 @@ def face_rows(quick: bool, methods: tuple[str, ...]) -> Iterator[Row]:
         inside = np.flatnonzero((times >= times[0] + start) & (times < times[0] + start + length))
         t = [float(times[k]) for k in inside]
         truth = beats_per_minute(times[inside], contact[inside])
-        for kind, levels in FRAME_SPOILS.items():
+        for kind, levels in chosen(FRAME_SPOILS).items():
             for step, level in enumerate(levels):
                 for method in methods:
                     rng = np.random.default_rng([number, step])
@@ -222,7 +232,7 @@ def photo_rows() -> Iterator[Row]:
     times, frames, _ = face_clip()
     grain = sensor_noise(frames[0].shape, np.random.default_rng(0))
     still = [np.clip(frames[0] + next(grain), 0, 255).astype(np.uint8) for _ in times]
-    for kind, levels in PHOTO_SPOILS.items():
+    for kind, levels in chosen(PHOTO_SPOILS).items():
         for step, level in enumerate(levels):
             for number in range(2):
                 rng = np.random.default_rng([number, step])
@@ -360,7 +370,9 @@ def main() -> None:
     parser.add_argument("--render", type=Path, help="make the tables again from the rows of an earlier run")
     parser.add_argument("--quick", action="store_true", help="a part of it, for a look in between")
     parser.add_argument("--only", choices=["face", "trace", "skin", "photo", "painted"], help="one kind of recording")
+    parser.add_argument("--spoil", action="append", default=[], help="one kind of spoiling; may be repeated")
     options = parser.parse_args()
+    ONLY_SPOIL.extend(options.spoil)
     begin = time.perf_counter()
     rows: list[Row] = []
     if options.render:

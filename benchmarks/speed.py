@@ -22,17 +22,19 @@ FIRST_ANSWER = """
 import sys, time
 begin = float(sys.argv[1])
 from perfuse import Session, open_source
+from perfuse.video import read_ahead
 session = Session(sys.argv[3])
 with open_source(sys.argv[2]) as stream:
     first = None
-    for frame in stream:
-        first = frame.time_s if first is None else first
+    for frame in read_ahead(stream):
         session.push(frame)
-        if frame.time_s - first >= 5.5:
+        if first is None:
+            first, ready = frame.time_s, time.time() - begin
+        if frame.time_s - first >= 5.2:
             vital = session.measure().heart_rate
             if vital.value is not None:
                 break
-print(time.time() - begin, frame.time_s - first, vital.value)
+print(time.time() - begin, frame.time_s - first, vital.value, ready)
 """
 MEMORY = """
 import resource, sys
@@ -158,7 +160,9 @@ def main() -> None:
     lines += [
         "",
         f"First answer: {statistics.median(f[0] for f in first):.2f} s after process start (median of {len(first)}; "
-        f"the first {first[0][1]:.1f} s of the recording give {first[0][2]:.1f}/min).",
+        f"the first {first[0][1]:.1f} s of the recording give {first[0][2]:.1f}/min); "
+        f"{statistics.median(f[3] for f in first):.2f} s until the first picture is taken in and the network loaded, "
+        "the rest is decoding and measuring that much video.",
         "",
         "| length | peak memory, MB |",
         "|---|---|",

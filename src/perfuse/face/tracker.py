@@ -25,7 +25,7 @@ __all__ = ["TrackedFace", "TrackedFrame", "Tracker"]
 
 STILL_S = 1 / 3
 """Between looks while nothing moves: three looks of 2 ms a second cost 0.2 ms a frame at 30 fps."""
-MOVING_S = 0.1
+MOVING_S = 0.15
 """Between looks while a face moves or is missing: a nod lasts half a second."""
 LOOK_FRAMES = 8
 """A look comes at the latest after so many frames: two looks fit into what is held."""

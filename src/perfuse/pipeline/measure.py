@@ -15,7 +15,7 @@ from perfuse.core.method import Method
 from perfuse.core.results import Measurement
 from perfuse.face import Detector
 from perfuse.pipeline.session import Session
-from perfuse.video import FrameStream, SourceInfo, TraceData, TraceStream, from_arrays, open_source
+from perfuse.video import FrameStream, SourceInfo, TraceData, TraceStream, from_arrays, open_source, read_ahead
 from perfuse.video.stream import check_rate
 
 Progress = Callable[[float, float | None], None]
@@ -82,7 +82,7 @@ def measure(
             return _measure_trace(stream.data, method, progress)
         session = Session(method, detector=detector, history_s=None, source=describe(stream.info))
         first = None
-        for frame in stream:
+        for frame in stream if stream.info.kind == "camera" else read_ahead(stream):
             first = frame.time_s if first is None else first
             session.push(frame)
             if progress is not None:

@@ -1,5 +1,6 @@
 """Frames with true timestamps, in and out: files, cameras, arrays and colour traces. PyAV loads on first use."""
 
+from perfuse.video.ahead import read_ahead
 from perfuse.video.sample import area_mean
 from perfuse.video.source import open_source
 from perfuse.video.stream import FrameStream, SourceInfo, from_arrays
@@ -14,6 +15,7 @@ __all__ = [
     "area_mean",
     "from_arrays",
     "open_source",
+    "read_ahead",
     "read_trace",
     "write_video",
 ]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
+from perfuse.face import adapt_detector
 from perfuse.methods import METHODS
 from perfuse.pipeline import Session, measure
 from perfuse.pipeline.measure import describe
@@ -131,6 +132,23 @@ def test_memory_of_a_session_is_bounded():
     answer = session.finish()
     assert len(answer.faces[0].pulse) <= 24 * RATE
     assert answer.heart_rate.value == pytest.approx(72, abs=0.5)
+
+
+def test_a_session_forgets_who_left_longer_ago_than_it_remembers():
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(90, 160, (96, 128, 3), dtype=np.uint8) for _ in range(4)]
+    shown = {"boxes": [(40, 30, 40, 40)]}
+    session = Session(detector=adapt_detector(lambda rgb: shown["boxes"]), history_s=15)
+    kept = []
+    for k in range(400):
+        if k == 30:
+            shown["boxes"] = []
+        session.push(pictures[k % 4], k / 10)
+        kept.append(len(session._streams))
+    assert max(kept) == 1
+    assert kept[150] == 1  # still remembered
+    assert kept[-1] == 0
+    assert session.finish().heart_rate.value is None
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ class Session:
         self._steps, self._steps_s = 0, 0.0
         self._streams: dict[int, FaceStream] = {}
         self._samplers: dict[int, FaceSampler] = {}
+        self._seen_s: dict[int, float] = {}
         self._waiting: list[tuple[float, NDArray[np.float64]]] = []
         self._finished = False
 
@@ -184,6 +185,10 @@ class Session:
         for new in seen.keys() - self._streams.keys():
             self._streams[new] = FaceStream(method, self._start_s or 0.0, len(REGIONS), self._history_s)
             self._samplers[new] = FaceSampler(method.view)
+        self._seen_s.update(dict.fromkeys(seen, frame.time_s))
+        if self._history_s is not None:  # a face that left longer ago is forgotten like everything else of that time
+            for gone in [n for n, last_s in self._seen_s.items() if frame.time_s - last_s > self._history_s]:
+                del self._streams[gone], self._samplers[gone], self._seen_s[gone]
         for number, stream in self._streams.items():
             face = seen.get(number)
             stream.push(frame.time_s, None if face is None else self._samplers[number].sample(frame, face))

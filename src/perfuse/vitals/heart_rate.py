@@ -105,9 +105,8 @@ def heart_rate(
         return HeartRate(Vital.none("/min", reason), (), None)
     grid = rate_grid(max_hz)
     spans = windows(len(pulse), rate)
-    if (
-        len(spans) == 1
-    ):  # a short recording: what lies before the first and after the last valid sample is no part of it
+    if len(spans) == 1:
+        # a short recording: what lies before the first and after the last valid sample is no part of it
         inside = np.flatnonzero(pulse.valid)
         spans = [(int(inside[0]), int(inside[-1]) + 1)]
     wave = bandpass(pulse.samples, rate, *BAND_HZ)

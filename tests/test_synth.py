@@ -13,8 +13,8 @@ from perfuse.core.frame import Frame
 from perfuse.face.detector import BlazeFace
 from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 from perfuse.synth import subject
-from perfuse.synth.camera import draw_sprite
-from perfuse.synth.scene import Sprite
+from perfuse.synth.camera.sensor import draw_sprite
+from perfuse.synth.scene.build import Sprite
 from perfuse.video import open_source
 
 TINY = {"width": 96, "height": 72, "duration_s": 2.0}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.core.errors import UsageError
-from perfuse.synth.motion import MOTIONS
+from perfuse.synth.scene.motion import MOTIONS
 
 STREAMS = (
     "vitals",

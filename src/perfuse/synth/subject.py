@@ -13,15 +13,23 @@ from numpy.typing import NDArray
 
 from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.view import REGIONS
-from perfuse.synth.camera import NOISE_GAIN, NOISE_RGB, draw_sprite, expose, frame_times, noise_tile, noise_window
+from perfuse.synth.camera.sensor import (
+    NOISE_GAIN,
+    NOISE_RGB,
+    draw_sprite,
+    expose,
+    frame_times,
+    noise_tile,
+    noise_window,
+)
 from perfuse.synth.fields import F64, GRID_HZ, Field, coloured, power_law
-from perfuse.synth.light import Light, draw_light
-from perfuse.synth.look import Look, draw_look
-from perfuse.synth.motion import Motion, move
-from perfuse.synth.scene import COMPONENTS, STILL, SUPER, Scene, build_scene
+from perfuse.synth.person.look import Look, draw_look
+from perfuse.synth.person.shape import HALF_FACE_MM
+from perfuse.synth.person.skin import Skin, draw_skin, linear_to_srgb
+from perfuse.synth.scene.build import COMPONENTS, STILL, SUPER, Scene, build_scene
+from perfuse.synth.scene.light import Light, draw_light
+from perfuse.synth.scene.motion import Motion, move
 from perfuse.synth.settings import Settings, check, settle, stream
-from perfuse.synth.shape import HALF_FACE_MM
-from perfuse.synth.skin import Skin, draw_skin, linear_to_srgb
 from perfuse.synth.truth import Truth, live
 from perfuse.video.write import write_video
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.synth.fields import F64
-from perfuse.synth.heart import Heart, beat
-from perfuse.synth.lungs import Breathing, breathe, mean_rate
+from perfuse.synth.physiology.heart import Heart, beat
+from perfuse.synth.physiology.lungs import Breathing, breathe, mean_rate
 from perfuse.synth.settings import Settings, stream
 
 SURROUND_S = 12.0

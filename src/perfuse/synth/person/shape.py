@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.synth.fields import Field, bump, patches, smoothstep
-from perfuse.synth.look import Look
+from perfuse.synth.person.look import Look
 
 HALF_FACE_MM = 70.0
 """Half the width of an average adult face: converts millimetres of motion to head units."""

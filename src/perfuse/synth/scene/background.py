@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perfuse.synth.fields import Field, blur, bump, patches, smoothstep
-from perfuse.synth.look import Look
+from perfuse.synth.person.look import Look
 
 
 def paint_background(rng: np.random.Generator, look: Look, height: int, width: int) -> Field:

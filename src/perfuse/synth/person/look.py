@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.synth.fields import Field
-from perfuse.synth.skin import rgb_of
+from perfuse.synth.person.skin import rgb_of
 
 HAIR_STYLES = ("short", "side", "long", "bob", "curls", "shaved", "bun")
 HAIR_COLOURS = ("1c1513", "2b1d16", "4a2f20", "7a5230", "b08a55", "8a3f22", "8d8a86")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfuse.synth.coat import Coat, bare
 from perfuse.synth.fields import Field, bump, smoothstep
-from perfuse.synth.look import Look
-from perfuse.synth.shape import EDGE, Canvas, chin_y, dome
-from perfuse.synth.skin import Skin, stained
+from perfuse.synth.person.coat import Coat, bare
+from perfuse.synth.person.look import Look
+from perfuse.synth.person.shape import EDGE, Canvas, chin_y, dome
+from perfuse.synth.person.skin import Skin, stained
 
 
 def paint_body(look: Look, skin: Skin, canvas: Canvas, lean: float, gain: float) -> Coat:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.background import paint_background
-from perfuse.synth.body import paint_body
-from perfuse.synth.coat import Coat
 from perfuse.synth.fields import Field, blur, bump, smoothstep
-from perfuse.synth.light import Light, cast_shadow, cavity, cosine, gloss
-from perfuse.synth.look import Look
-from perfuse.synth.paint import paint_head
-from perfuse.synth.shape import Canvas, make_canvas, mouth_y, relief
-from perfuse.synth.skin import Skin
+from perfuse.synth.person.coat import Coat
+from perfuse.synth.person.look import Look
+from perfuse.synth.person.paint import paint_head
+from perfuse.synth.person.shape import Canvas, make_canvas, mouth_y, relief
+from perfuse.synth.person.skin import Skin
+from perfuse.synth.person.trunk import paint_body
+from perfuse.synth.scene.background import paint_background
+from perfuse.synth.scene.light import Light, cast_shadow, cavity, cosine, gloss
 
 COMPONENTS = ("rest", "key", "pitch", "yaw", "roll", "pulse", "arrival", "blood")
 """What each picture of a sprite is the response to; see :func:`lit`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.synth.fields import F64, GRID_HZ, coloured, power_law
-from perfuse.synth.lungs import Breathing
+from perfuse.synth.physiology.lungs import Breathing
 
 MOTIONS = {"none": 0.0, "tripod": 0.3, "still": 1.0, "restless": 3.0}
 """Sway relative to somebody who holds a phone and sits still; ``none`` also stops breathing and recoil."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.synth.fields import F64, Field
-from perfuse.synth.scene import Sprite
-from perfuse.synth.skin import linear_to_srgb
+from perfuse.synth.person.skin import linear_to_srgb
+from perfuse.synth.scene.build import Sprite
 
 FRACTION = 32
 """Steps per grey level in which encoded light and noise are added before rounding to 8 bits."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfuse.synth.coat import Coat
 from perfuse.synth.fields import Field, smoothstep
-from perfuse.synth.look import Look
-from perfuse.synth.shape import EDGE, Canvas, chin_y, dome
-from perfuse.synth.skin import stained
+from perfuse.synth.person.coat import Coat
+from perfuse.synth.person.look import Look
+from perfuse.synth.person.shape import EDGE, Canvas, chin_y, dome
+from perfuse.synth.person.skin import stained
 
 
 def _strands(look: Look, canvas: Canvas, part: float, count: float) -> tuple[Field, Field]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfuse.synth.coat import Coat, bare, tinted
 from perfuse.synth.fields import Field, bump, smoothstep
-from perfuse.synth.hair import back_hair, front_hair
-from perfuse.synth.look import Look
-from perfuse.synth.shape import EDGE, Canvas, chin_y, dome, half_width, mouth_y, normals, nose_y, relief
-from perfuse.synth.skin import Skin, stained
+from perfuse.synth.person.coat import Coat, bare, tinted
+from perfuse.synth.person.hair import back_hair, front_hair
+from perfuse.synth.person.look import Look
+from perfuse.synth.person.shape import EDGE, Canvas, chin_y, dome, half_width, mouth_y, normals, nose_y, relief
+from perfuse.synth.person.skin import Skin, stained
 
 
 def paint_head(look: Look, skin: Skin, canvas: Canvas, *, closed: float = 0.0) -> Coat:

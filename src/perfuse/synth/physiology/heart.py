@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.synth.fields import F64, GRID_HZ, coloured
-from perfuse.synth.lungs import Breathing, to_rate
+from perfuse.synth.physiology.lungs import Breathing, to_rate
 
 FINE_HZ = 250.0
 """Samples per second of the stored pulse wave."""

@@ -1,0 +1,1 @@
+"""Folders of recordings: our own layout, and those of public data sets."""

@@ -1,0 +1,1 @@
+"""What the body does: heart and lungs, and the waves they send."""

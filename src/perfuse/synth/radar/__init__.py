@@ -1,0 +1,1 @@
+"""What a radar sees of the same body."""

@@ -1,0 +1,1 @@
+"""What happens before the camera: lights, motion, expressions, background, and the pictures they make."""

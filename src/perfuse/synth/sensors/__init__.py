@@ -1,0 +1,1 @@
+"""Reference sensors on the body, clean or faulty as real ones are."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.synth.fields import F64
+from perfuse.synth.person.skin import Skin
 from perfuse.synth.physiology.heart import Heart, beat
 from perfuse.synth.physiology.lungs import Breathing, breathe, mean_rate
 from perfuse.synth.settings import Settings, stream
@@ -22,9 +23,9 @@ class Truth:
 
     Attributes
     ----------
-    heart_rate, respiratory_rate : float
+    heart_rate, respiratory_rate : float or None
         Per minute: beats and breaths that pass from the first moment to the last, over that time; unfinished ones
-        count by their share.
+        count by their share. None where nothing beats or breathes.
     beats_s : ndarray, float64
         Feet of the pulse waves within the recording, in s.
     breaths_s : ndarray, float64
@@ -37,8 +38,8 @@ class Truth:
         What made them.
     """
 
-    heart_rate: float
-    respiratory_rate: float
+    heart_rate: float | None
+    respiratory_rate: float | None
     beats_s: F64
     breaths_s: F64
     tone: int
@@ -57,8 +58,8 @@ class Truth:
     def describe(self) -> dict[str, object]:
         """Return everything but the waves as plain values for JSON."""
         return {
-            "heart_rate": round(self.heart_rate, 4),
-            "respiratory_rate": round(self.respiratory_rate, 4),
+            "heart_rate": None if self.heart_rate is None else round(self.heart_rate, 4),
+            "respiratory_rate": None if self.respiratory_rate is None else round(self.respiratory_rate, 4),
             "tone": self.tone,
             "pulse_depth": round(self.pulse_depth, 6),
             "beats_s": [round(time, 4) for time in self.beats_s.tolist()],
@@ -66,18 +67,37 @@ class Truth:
         }
 
 
-def live(settings: Settings, tone: int, depth: float, last_s: float) -> Truth:
-    """Let lungs and heart run through a recording that ends at ``last_s``."""
-    lungs = breathe(stream(settings.seed, "lungs"), settings.respiratory_rate, SURROUND_S, last_s)
-    heart = beat(stream(settings.seed, "heart"), settings.heart_rate, lungs, last_s)
-    beats, breaths = heart.beats_s, lungs.onsets_s
+def live(settings: Settings, skin: Skin, time_s: F64) -> Truth:
+    """Let lungs and heart run through a recording with frames at ``time_s``."""
+    last_s = float(time_s[-1])
+    s = settings
+    lungs = breathe(
+        stream(s.seed, "lungs"),
+        s.respiratory_rate,
+        SURROUND_S,
+        last_s,
+        style=s.breathing,
+        sighs_per_hour=s.sighs_per_hour,
+    )
+    heart = beat(
+        stream(s.seed, "heart"),
+        s.heart_rate,
+        lungs,
+        last_s,
+        age_y=s.age_y,
+        sdnn_scale=s.sdnn_scale,
+        rhythm=s.rhythm,
+        recovery=s.recovery,
+    )
+    beats = heart.beats_s[: None if s.alive else 0]
+    breaths = lungs.onsets_s[: None if s.breathes else 0]
     return Truth(
-        heart_rate=mean_rate(beats, last_s),
-        respiratory_rate=mean_rate(breaths, last_s),
+        heart_rate=mean_rate(beats, last_s) if s.alive else None,
+        respiratory_rate=mean_rate(breaths, last_s) if s.breathes else None,
         beats_s=beats[(beats >= 0) & (beats <= last_s)],
         breaths_s=breaths[(breaths >= 0) & (breaths <= last_s)],
-        tone=tone,
-        pulse_depth=depth,
+        tone=skin.tone,
+        pulse_depth=skin.depth,
         heart=heart,
         lungs=lungs,
     )

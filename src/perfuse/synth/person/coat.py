@@ -27,6 +27,9 @@ class Coat:
         Strength of specular light relative to plain skin.
     loose : ndarray, float32, (H, W)
         1 where the surface is not that of the relief (hair, ears): its shadows do not fall there.
+    flesh : ndarray, float32, (H, W)
+        1 where skin is seen, or what passes for it (under make-up, on a doll): what a measuring program would
+        average, whether it pulsates or not. Lips, eyes, hair and all that is worn count as none.
     """
 
     albedo: Field
@@ -35,6 +38,7 @@ class Coat:
     pulse: Field
     sheen: Field
     loose: Field
+    flesh: Field
 
     def over(
         self,
@@ -44,6 +48,7 @@ class Coat:
         normal: Field | None = None,
         pulse: Field | float | None = None,
         sheen: Field | float | None = None,
+        flesh: float | None = None,
         solid: bool = False,
         loose: float = 0.0,
     ) -> None:
@@ -56,17 +61,24 @@ class Coat:
             self.pulse += mask * (pulse - self.pulse)
         if sheen is not None:
             self.sheen += mask * (sheen - self.sheen)
+        if flesh is not None:
+            self.flesh += mask * (np.float32(flesh) - self.flesh)
         if solid:
             self.alpha += mask * (1.0 - self.alpha)
             self.loose += mask * (loose - self.loose)
+
+    def window(self, rows: slice, cols: slice) -> Coat:
+        """Return a part of the coat; what is painted on it is painted on the whole."""
+        planes = (self.albedo, self.alpha, self.normal, self.pulse, self.sheen, self.loose, self.flesh)
+        return Coat(*(plane[..., rows, cols] for plane in planes))
 
 
 def bare(shape: tuple[int, int]) -> Coat:
     """Return a coat with nothing painted yet."""
     facing = np.zeros((3, *shape), np.float32)
     facing[2] = 1.0
-    alpha, pulse, sheen, loose = (np.zeros(shape, np.float32) for _ in range(4))
-    return Coat(np.zeros((3, *shape), np.float32), alpha, facing, pulse, sheen, loose)
+    alpha, pulse, sheen, loose, flesh = (np.zeros(shape, np.float32) for _ in range(5))
+    return Coat(np.zeros((3, *shape), np.float32), alpha, facing, pulse, sheen, loose, flesh)
 
 
 def tinted(albedo: Field, red: float, green: float, blue: float) -> Field:

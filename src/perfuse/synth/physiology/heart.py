@@ -1,146 +1,175 @@
-"""Heart: when it beats, and the wave of blood volume each beat sends to the face."""
+"""Heart: when it beats, and the wave of blood volume each beat sends to face, finger and ear."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from perfuse.synth.fields import F64, GRID_HZ, coloured
-from perfuse.synth.physiology.lungs import Breathing, to_rate
+from perfuse.core.errors import UsageError
+from perfuse.synth.fields import F64
+from perfuse.synth.physiology.lungs import Breathing, within
+from perfuse.synth.physiology.rhythm import NEWBORN_Y, RHYTHMS, SLOW_HZ, place_beats
+from perfuse.synth.physiology.vessels import Tone, draw_tones
+from perfuse.synth.physiology.wave import NEWBORN_S, USUAL_S, Pulses, draw_shape, jitter, low_pass, make_pulses
 
-FINE_HZ = 250.0
-"""Samples per second of the stored pulse wave."""
+FINE_HZ = 125.0
+"""Samples per second of the stored wave of the face; cubic interpolation between them is exact to 0.1 %."""
 
-FACE_LOWPASS_HZ = 4.5
-"""The wave on the face is an ear's wave through a first-order low-pass of about this corner."""
+MARGIN_S = 4.0
+"""The stored wave of the face runs this long before and after the recording."""
 
-EAR = np.array([[0.44, 0.17, 0.059], [0.72, 0.29, 0.089], [0.36, 0.49, 0.18]])
-"""Height, phase and width of three Gaussians fitted to ear pulses (medians; a beat is phase 0 to 1)."""
+FACE_LOWPASS_HZ = (3.5, 6.0)
+"""The wave on the face is an ear's wave through a first-order low-pass with a corner in this range."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Heart:
-    """Beats placed in time, and the wave they make.
+    """Beats placed in time, and the waves they make.
 
     Attributes
     ----------
-    beats_s : ndarray, float64
-        Foot of every pulse wave, from before the first to after the last moment of the recording.
+    beats_s : ndarray, float64, (N,)
+        Foot of every pulse wave on the face (where the tangent of the steepest rise meets the minimum before it),
+        from before the first to after the last moment of the recording.
+    r_peaks_s : ndarray, float64, (N,)
+        R peak of the electrocardiogram before each foot: 150 to 250 ms earlier.
+    strengths : ndarray, float64, (N,)
+        Height of each pulse relative to a usual one, without breathing and vessel tone.
     start_s : float
-        Time of the first sample.
+        Time of the first sample of ``wave``.
     wave : ndarray, float64
-        Blood volume in the face at :data:`FINE_HZ`: mean 0, peak to peak about 1, rising with volume.
-    slow : ndarray, float64
-        Slow venous volume at :data:`FINE_HZ`, in units of the pulse's height.
+        Blood volume in the face at :data:`FINE_HZ`: mean 0, percentile 97 minus 3 about 1, rising with volume.
+    tones : dict of str to Tone
+        Vessels of ``face``, ``finger`` and ``ear`` at ``SLOW_HZ``, from ``slow_start_s`` on.
+    slow_start_s : float
+        Time of their first sample.
+    pulses : dict of str to Pulses
+        Pulses of ``finger`` and ``ear``.
     """
 
     beats_s: F64
+    r_peaks_s: F64
+    strengths: F64
     start_s: float
     wave: F64
-    slow: F64
+    tones: dict[str, Tone]
+    slow_start_s: float
+    pulses: dict[str, Pulses]
+
+    @property
+    def inter_beat_intervals(self) -> F64:
+        """Seconds between feet, (N - 1,)."""
+        return np.diff(self.beats_s)
 
     def at(self, time_s: F64) -> F64:
-        """Pulse wave at any times within the recording."""
-        return np.interp(time_s, self.start_s + np.arange(len(self.wave)) / FINE_HZ, self.wave)
+        """Pulse wave of the face at any times within the recording."""
+        return _cubic(self.wave, (np.asarray(time_s, np.float64) - self.start_s) * FINE_HZ)
 
     def slow_at(self, time_s: F64) -> F64:
-        """Slow blood volume at any times within the recording."""
-        return np.interp(time_s, self.start_s + np.arange(len(self.slow)) / FINE_HZ, self.slow)
+        """Slow blood volume of the face (vessel tone and breathing), in units of the pulse's height."""
+        return self._slow(self.tones["face"].volume, np.asarray(time_s, np.float64))
+
+    def contact_at(self, time_s: F64, site: str = "finger") -> F64:
+        """Wave that a contact sensor sees if the pulse came there when it comes to the face, baseline included.
+
+        Parameters
+        ----------
+        time_s : ndarray
+            Any times within the recording.
+        site : str
+            ``finger`` or ``ear``.
+
+        Raises
+        ------
+        UsageError
+            If there is no such site.
+        """
+        if site not in self.pulses:
+            raise UsageError(f"There is no contact site called {site!r}.", f"Available: {', '.join(self.pulses)}.")
+        time = np.asarray(time_s, np.float64)
+        tone = self.tones[site]
+        height = np.exp(self._slow(tone.height, time))
+        return np.asarray(self.pulses[site].at(time) * height + self._slow(tone.volume, time))
+
+    def _slow(self, series: F64, time_s: F64) -> F64:
+        """Value of a slow series at any times."""
+        return np.interp(time_s, self.slow_start_s + np.arange(len(series)) / SLOW_HZ, series)
 
 
-def beat(rng: np.random.Generator, per_minute: float, lungs: Breathing, duration_s: float) -> Heart:
-    """Place beats at a mean rate over 0 .. ``duration_s`` and draw their wave.
-
-    A beat falls wherever the integral of the momentary rate crosses an integer (integral pulse-frequency modulation).
-    The rate swings with breathing (respiratory sinus arrhythmia), with the 0.1 Hz rhythm of blood pressure and with
-    a slow trend; total spread is log-normal about 50 ms at 70 /min and shrinks as the rate rises (Monfredi 2014).
+def beat(
+    rng: np.random.Generator,
+    per_minute: float,
+    lungs: Breathing,
+    duration_s: float,
+    *,
+    age_y: float = 40.0,
+    sdnn_scale: float = 1.0,
+    rhythm: str = "regular",
+    recovery: float = 0.0,
+) -> Heart:
+    """Place beats at a mean rate over 0 .. ``duration_s`` and draw their waves.
 
     Parameters
     ----------
     rng : Generator
         Source of chance.
     per_minute : float
-        Beats per minute, 35 to 230.
+        Beats per minute over the recording, 35 to 230, met exactly. Early beats count, dropped ones do not.
     lungs : Breathing
         Covers the recording and some seconds on both sides.
     duration_s : float
-        Length of the recording.
+        Length of the recording, 1 or above.
+    age_y : float
+        Age in years, 0 to 120: shape of the pulse and variability; below 0.1 a newborn, whose intervals spread by
+        10 to 30 ms at any rate.
+    sdnn_scale : float
+        Factor on all variability of the rate, 0 to 4.
+    rhythm : str
+        One of :data:`RHYTHMS`: ``regular``; ``ectopic``, 0.5 to 6 early beats a minute; ``fibrillation``, intervals
+        without order (variation 0.18 to 0.28) and heights that follow the interval before; ``bigeminy``, every second
+        beat early; ``dropout``, every third to seventh beat missing (second-degree block).
+    recovery : float
+        Extra rate per minute at time 0 after exercise, 0 to 150, which fades with 40 to 120 s; pulses grow by a third
+        meanwhile.
+
+    Raises
+    ------
+    UsageError
+        If a value lies outside its range or there is no such rhythm.
     """
-    before = -lungs.start_s
-    span = duration_s + 2.0 * before
-    time = np.arange(-before, -before + span, 1.0 / GRID_HZ)
-    sdnn = np.clip(0.050 * np.exp(0.4 * rng.standard_normal()) * np.exp(-(per_minute - 70.0) / 58.0), 0.008, 0.120)
-    share = 1.0 / (1.0 + 1.5 * np.exp(0.7 * rng.standard_normal()))
-    lag = float(rng.uniform(0.0, 0.5))
-    mayer = coloured(rng, span, _mayer_density(rng.normal(0.1, 0.01), rng.uniform(0.01, 0.03)))[: len(time)]
-    breath = _standard(lungs.at(time - lag))
-    slowness = 1.0 / np.sqrt(1.0 + (len(lungs.onsets_s) / max(span, 1.0) / 0.35) ** 2)
-    swing = sdnn * per_minute / 60.0 * (np.sqrt(share) * slowness * breath + np.sqrt(1.0 - share) * mayer)
-    phase = np.cumsum((per_minute / 60.0) * (1.0 + np.clip(swing, -0.4, 0.4))) / GRID_HZ + rng.uniform(0.0, 1.0)
-    beats = np.interp(np.arange(np.ceil(phase[0]), phase[-1]), phase, time)
-    beats = to_rate(beats, duration_s, per_minute)
-    wave = _wave(rng, beats, before, duration_s)
-    fine = -before + np.arange(len(wave)) / FINE_HZ
-    vasomotion = np.interp(fine, time, mayer)
-    breath = np.interp(fine, time, breath)
-    strength = 1.0 - 0.035 * np.exp(0.25 * rng.standard_normal()) * breath
-    strength = strength + 0.10 * np.exp(0.4 * rng.standard_normal()) * vasomotion
-    slow = 0.02 * np.exp(0.4 * rng.standard_normal()) * breath
-    slow = slow + 0.05 * np.exp(0.5 * rng.standard_normal()) * vasomotion
-    return Heart(beats, -before, wave * np.clip(strength, 0.35, 1.8), slow)
+    within("per_minute", per_minute, 35.0, 230.0)
+    within("duration_s", duration_s, 1.0, 1e6)
+    within("age_y", age_y, 0.0, 120.0)
+    within("sdnn_scale", sdnn_scale, 0.0, 4.0)
+    within("recovery", recovery, 0.0, 150.0)
+    if rhythm not in RHYTHMS:
+        raise UsageError(f"There is no rhythm called {rhythm!r}.", f"Available: {', '.join(RHYTHMS)}.")
+    rhythm_rng, vessel_rng, shape_rng = (np.random.default_rng(key) for key in rng.integers(2**63, size=3))
+    beats = place_beats(rhythm_rng, per_minute, lungs, duration_s, age_y, sdnn_scale, rhythm, recovery)
+    tones = draw_tones(vessel_rng, beats, lungs, age_y)
+    corner = float(shape_rng.uniform(*FACE_LOWPASS_HZ))
+    shapes = {site: draw_shape(shape_rng, site, age_y) for site in ("ear", "finger")}
+    usual = NEWBORN_S if age_y < NEWBORN_Y else USUAL_S
+    factors = jitter(shape_rng, len(beats.feet_s))
+    pulses = {
+        site: make_pulses(shape, usual, beats.feet_s, beats.strengths, factors, duration_s)
+        for site, shape in shapes.items()
+    }
+    margin = min(MARGIN_S, -lungs.start_s)
+    face = make_pulses(shapes["ear"], usual, beats.feet_s, beats.strengths, factors, duration_s, corner)
+    time = np.arange(-margin, duration_s + margin, 1.0 / FINE_HZ)
+    wave = low_pass(face.at(time), corner, FINE_HZ)
+    slow_start = float(beats.time_s[0])
+    wave *= np.exp(np.interp(time, beats.time_s, tones["face"].height))
+    wave -= wave[(time >= 0.0) & (time <= duration_s)].mean()
+    return Heart(beats.feet_s, beats.r_peaks_s, beats.strengths, -margin, wave, tones, slow_start, pulses)
 
 
-def wave_shape(phase: F64, period_s: F64, gaussians: F64) -> F64:
-    """One pulse: a sum of wrapped Gaussians over the phase of the beat, with a systole of nearly constant length.
-
-    Parameters
-    ----------
-    phase : ndarray, (N,)
-        0 at the foot of a beat, 1 at the next.
-    period_s : ndarray, (N,)
-        Length of the beat that each sample belongs to.
-    gaussians : ndarray, (3, 3)
-        Height, phase and width of each Gaussian at a period of 0.85 s.
-    """
-    stretch = np.clip(np.sqrt(0.85 / period_s), 0.7, 1.6)
-    out = np.zeros_like(phase)
-    for index, (height, centre, width) in enumerate(gaussians):
-        factor = stretch if index < 2 else np.minimum(1.0, stretch)
-        for turn in (-1.0, 0.0, 1.0):
-            out += height * np.exp(-0.5 * ((phase - turn - centre * factor) / (width * factor)) ** 2)
-    return out
-
-
-def _wave(rng: np.random.Generator, beats_s: F64, before_s: float, duration_s: float) -> F64:
-    """Blood volume on the face at :data:`FINE_HZ`, mean 0 and peak to peak about 1."""
-    gaussians = EAR * np.exp(rng.normal(0.0, [0.12, 0.05, 0.08], (3, 3)))
-    time = np.arange(-before_s, duration_s + before_s, 1.0 / FINE_HZ)
-    index = np.clip(np.searchsorted(beats_s, time, side="right") - 1, 0, len(beats_s) - 2)
-    period = beats_s[index + 1] - beats_s[index]
-    phase = np.clip((time - beats_s[index]) / period, 0.0, 1.0)
-    raw = wave_shape(phase, period, gaussians) * (1.0 + 0.04 * rng.standard_normal(len(beats_s))[index])
-    length = 1 << int(np.ceil(np.log2(2 * len(raw))))
-    freq = np.fft.rfftfreq(length, 1.0 / FINE_HZ)
-    padded = np.pad(raw, (0, length - len(raw)), mode="edge")
-    face = np.fft.irfft(np.fft.rfft(padded) / (1.0 + 1j * freq / FACE_LOWPASS_HZ), length)[: len(raw)]
-    face -= face.mean()
-    inner = face[int(before_s * FINE_HZ) : len(face) - int(before_s * FINE_HZ)]
-    return np.asarray(face / max(float(np.percentile(inner, 97) - np.percentile(inner, 3)), 1e-9))
-
-
-def _mayer_density(centre_hz: float, width_hz: float) -> Callable[[F64], F64]:
-    """Spectrum of the slow half of heart-rate variability: a peak near 0.1 Hz and a 1/f part below 0.04 Hz."""
-
-    def density(freq: F64) -> F64:
-        peak = np.exp(-0.5 * ((freq - centre_hz) / width_hz) ** 2)
-        trend = 0.35 * np.minimum(0.02 / np.maximum(freq, 0.005), 2.0) * (freq < 0.04)
-        return np.asarray(peak + trend)
-
-    return density
-
-
-def _standard(x: F64) -> F64:
-    """Mean 0, standard deviation 1."""
-    return np.asarray((x - x.mean()) / max(float(x.std()), 1e-9))
+def _cubic(series: F64, place: F64) -> F64:
+    """Catmull-Rom interpolation at fractional indices; the ends continue as they are."""
+    place = np.clip(place, 1.0, len(series) - 2.001)
+    cell = place.astype(np.int64)
+    t = place - cell
+    a, b, c, d = (series[cell + hop] for hop in (-1, 0, 1, 2))
+    return np.asarray(b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a))))

@@ -1,50 +1,323 @@
-"""A soft, static room behind the head, in linear light."""
+"""What is behind the head, in linear light: walls, rooms, the open air, a bed; and what moves there."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from perfuse.synth.fields import Field, blur, bump, patches, smoothstep
+from perfuse.core.errors import UsageError
+from perfuse.synth.fields import F64, Field, blur, bump, patches, smoothstep
 from perfuse.synth.person.look import Look
 
+BACKGROUNDS = ("wall", "room", "outdoor", "bed")
+"""What can be behind a head; a bed for somebody who lies down."""
 
-def paint_background(rng: np.random.Generator, look: Look, height: int, width: int) -> Field:
-    """Return (3, H, W): a wall with a gradient, a window or a shelf out of focus, and a warm glow."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    x, y = (x - width / 2) / height, y / height
-    side = float(rng.choice([-1.0, 1.0]))
-    fall = 0.75 + 0.45 * smoothstep(-0.9, 0.9, side * x) - 0.25 * y
-    wall = look.wall * (0.62 * fall)[..., None]
-    kind = int(rng.integers(3))
-    if kind == 0:
-        edge = rng.uniform(0.36, 0.46)
-        pane = smoothstep(edge, edge + 0.02, side * x) * smoothstep(0.72, 0.70, y)
-        bars = np.maximum(np.abs(((side * x - edge) % 0.24) - 0.12) > 0.108, np.abs((y % 0.36) - 0.18) > 0.168)
+MOVING = ("none", "people", "leaves", "screen")
+"""What can move there."""
+
+Grid = tuple[Field, Field]
+"""x (1, W) from the middle and y (H, 1) from the top, both in heights of the picture."""
+
+
+def paint_background(rng: np.random.Generator, look: Look, height: int, width: int, kind: str | None = None) -> Field:
+    """Paint what is behind a head.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of chance.
+    look : Look
+        Decides the colour of the wall.
+    height, width : int
+        Pixels.
+    kind : str, optional
+        One of :data:`BACKGROUNDS`; by default a wall or a room (0.4 each) or the open air (0.2), a bed for infants.
+
+    Returns
+    -------
+    ndarray, float32, (3, H, W)
+        Linear light, 0.002 to 0.9.
+
+    Raises
+    ------
+    UsageError
+        If there is no such background.
+    """
+    if kind is not None and kind not in BACKGROUNDS:
+        raise UsageError(f"There is no background called {kind!r}.", f"Available: {', '.join(BACKGROUNDS)}.")
+    chance = float(rng.random())
+    if kind is None:
+        kind = "bed" if look.age_y < 0.3 else "wall" if chance < 0.4 else "room" if chance < 0.8 else "outdoor"
+    y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
+    x = ((np.arange(width, dtype=np.float32) + 0.5 - width / 2) / height)[None]
+    # Phones and webcams are nearly sharp everywhere, cameras with large sensors are not.
+    soft = float(rng.choice([0.003, 0.006, 0.012, 0.024])) * float(rng.uniform(0.8, 1.3))
+    painter = {"wall": _wall, "room": _room, "outdoor": _outdoor, "bed": _bed}[kind]
+    picture = blur(painter(rng, look, (x, y)), soft * height)
+    grain = 0.010 * patches(rng, (height, width), 1.5) + 0.02 * patches(rng, (height, width), 0.06 * height)
+    vignette = 1.0 - float(rng.uniform(0.0, 0.25)) * smoothstep(0.35, 0.95, np.sqrt(x * x + (y - 0.5) ** 2))
+    picture = np.clip(picture * (vignette * np.exp(grain))[..., None], 0.002, 0.9)
+    return np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
+
+
+def _plaster(rng: np.random.Generator, look: Look, grid: Grid) -> tuple[Field, Field]:
+    """Paint a wall lit from one side, (H, W, 3); also return x with that side at its end."""
+    x, y = grid
+    side = x * np.float32(rng.choice([-1.0, 1.0]))
+    steep, high = rng.uniform(0.0, 0.6), rng.uniform(0.35, 0.75)
+    fall = 1.0 - 0.5 * steep + steep * smoothstep(-0.9, 0.9, side) - rng.uniform(0.0, 0.3) * y
+    return np.asarray(look.wall * (high * fall)[..., None], np.float32), side
+
+
+def _rectangle(grid: Grid, left: float, right: float, top: float, bottom: float) -> tuple[slice, slice]:
+    """Rows and columns of a box."""
+    i, j = np.searchsorted(grid[0][0], (left, right))
+    k, m = np.searchsorted(grid[1][:, 0], (top, bottom))
+    return slice(k, m), slice(i, j)
+
+
+def _wall(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
+    """Paint plaster, perhaps wood panels, bricks or tiles, a curtain, a picture, a skirting of another colour."""
+    picture, side = _plaster(rng, look, grid)
+    x, y = grid
+    texture, size, tone = int(rng.integers(6)), float(rng.uniform(0.06, 0.18)), float(rng.uniform(0.05, 0.2))
+    if texture == 0:  # curtain
+        folds = np.sin(2 * np.pi * x / size + 2.0 * np.sin(5.0 * x)) + 0.4 * np.sin(4.7 * np.pi * x / size + 1.0)
+        picture *= np.exp(tone * folds)[..., None]
+    elif texture == 1:  # boards
+        seam = np.abs((x / size) % 1.0 - 0.5) > 0.47
+        picture *= np.exp(tone * np.sin(np.floor(x / size) * 12.9) - 0.6 * seam)[..., None]
+    elif texture == 2:  # bricks or tiles
+        row = np.floor(y / (0.5 * size))
+        u = (x / size + 0.5 * (row % 2)) % 1.0
+        joint = (np.abs(u - 0.5) > 0.47) | (np.abs((y / (0.5 * size)) % 1.0 - 0.5) > 0.44)
+        shade = np.sin(1e3 * np.sin(12.9 * row + 78.2 * np.floor(x / size + 0.5 * (row % 2))))
+        picture *= np.exp(tone * shade + 0.5 * tone * joint)[..., None]
+    if rng.random() < 0.35:
+        _frame(rng, picture, grid)
+    if rng.random() < 0.3:
+        picture[y[:, 0] > rng.uniform(0.6, 0.8)] *= rng.uniform(0.4, 0.9, 3).astype(np.float32)
+    glow = bump(side, y, (-0.58, float(rng.uniform(0.2, 0.5))), (0.16, 0.2))
+    picture += (float(rng.uniform(0.0, 0.2)) * glow)[..., None] * np.array([1.0, 0.78, 0.5], np.float32)
+    return picture
+
+
+def _frame(rng: np.random.Generator, picture: Field, grid: Grid) -> None:
+    """Hang a picture or a poster beside the head."""
+    left, top, wide, tall = (float(v) for v in rng.uniform([0.28, 0.02, 0.12, 0.15], [0.5, 0.3, 0.3, 0.4]))
+    if rng.random() < 0.5:
+        left = -left - wide
+    box = _rectangle(grid, left - 0.012, left + wide + 0.012, top - 0.012, top + tall + 0.012)
+    picture[box] = rng.uniform(0.02, 0.5) * np.array([1.0, 0.9, 0.8], np.float32)
+    box = _rectangle(grid, left, left + wide, top, top + tall)
+    shape = picture[box].shape
+    if min(shape[:2]) > 0:
+        hue = rng.uniform(0.05, 0.6, (2, 3)).astype(np.float32)
+        share = smoothstep(-0.4, 0.4, patches(rng, (shape[0], shape[1]), max(2.0, 0.3 * max(shape[:2]))))
+        picture[box] = hue[0] + share[..., None] * (hue[1] - hue[0])
+
+
+def _room(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
+    """Paint a wall with a window, shelves, a door, furniture and lamps."""
+    picture, side = _plaster(rng, look, grid)
+    y = grid[1]
+    edge = float(rng.uniform(0.30, 0.46))
+    flip = float(np.sign(side[0, -1]))
+    what = int(rng.integers(4))
+    if what == 0:
+        pane = smoothstep(edge, edge + 0.02, side) * smoothstep(0.72, 0.70, y)
+        bars = np.maximum(np.abs(((side - edge) % 0.24) - 0.12) > 0.108, np.abs((y % 0.36) - 0.18) > 0.168)
         sky = np.array([0.62, 0.72, 0.80], np.float32) * (1.0 - 0.35 * y)[..., None]
-        wall += pane[..., None] * (np.where(bars[..., None], 0.42, sky) - wall)
-    elif kind == 1:
-        _shelf(rng, wall, side * x, y)
-    glow = bump(side * x, y, (-0.58, rng.uniform(0.2, 0.5)), (0.16, 0.2))
-    wall += (0.22 * glow)[..., None] * np.array([1.0, 0.78, 0.5], np.float32)
-    wall = blur(wall, 0.022 * height)
-    grain = 0.012 * patches(rng, (height, width), 1.5) + 0.01 * patches(rng, (height, width), 0.06 * height)
-    vignette = 1.0 - 0.22 * smoothstep(0.35, 0.95, np.hypot(x, y - 0.5))
-    wall = np.clip(wall * (vignette * np.exp(grain))[..., None], 0.002, 0.9)
-    return np.ascontiguousarray(wall.transpose(2, 0, 1))
+        sky = np.where((y > rng.uniform(0.4, 0.8))[..., None], np.array([0.16, 0.22, 0.12], np.float32), sky)
+        picture += pane[..., None] * (np.where(bars[..., None], 0.42, sky) - picture)
+    elif what == 1:
+        _shelf(rng, picture, grid, flip)
+    elif what == 2:
+        door = sorted((flip * edge, flip * (edge + 0.34)))
+        picture[_rectangle(grid, door[0] - 0.02, door[1] + 0.02, 0.0, 1.0)] *= np.float32(0.7)
+        picture[_rectangle(grid, door[0], door[1], 0.02, 1.0)] = rng.uniform(0.1, 0.5) * np.array([1.0, 0.85, 0.7])
+    for _ in range(int(rng.integers(1, 5))):  # furniture, plants, clutter
+        at, top, wide = (float(v) for v in rng.uniform([-0.9, 0.45, 0.06], [0.7, 0.9, 0.35]))
+        box = _rectangle(grid, at, at + wide, top, 1.1)
+        picture[box] = rng.uniform(0.03, 0.45) * rng.uniform(0.5, 1.0, 3) * (1.0 - 0.2 * y[box[0]])[..., None]
+    if rng.random() < 0.4:
+        lamp = bump(side, y, (-float(rng.uniform(0.4, 0.7)), float(rng.uniform(0.1, 0.4))), (0.05, 0.05))
+        halo = bump(side, y, (-0.55, 0.25), (0.25, 0.25))
+        picture += (0.9 * lamp + 0.2 * halo)[..., None] * np.array([1.0, 0.80, 0.52], np.float32)
+    return picture
 
 
-def _shelf(rng: np.random.Generator, wall: Field, x: Field, y: Field) -> None:
+def _shelf(rng: np.random.Generator, picture: Field, grid: Grid, flip: float) -> None:
     """Boards with rows of books, on one side of the head."""
-    left = rng.uniform(0.30, 0.38)
-    for row in range(3):
-        top, bottom = 0.06 + 0.24 * row, 0.25 + 0.24 * row
+    left = float(rng.uniform(0.30, 0.38))
+    for row in range(4):
+        top, bottom = 0.03 + 0.24 * row, 0.22 + 0.24 * row
+        edges = sorted((flip * (left - 0.03), flip * 1.2))
+        picture[_rectangle(grid, edges[0], edges[1], top, bottom)] *= np.float32(0.7)
         at = left
         while at < 0.95:
-            thick, tall = rng.uniform(0.02, 0.05), rng.uniform(0.11, 0.17)
-            colour = rng.uniform(0.10, 0.30, 3) * (1.0, 0.85, 0.75)
-            book = (x > at) & (x < at + thick) & (y > bottom - tall) & (y < bottom)
-            wall[book] = 0.5 * wall[book] + 0.5 * colour
+            thick, tall = float(rng.uniform(0.02, 0.05)), float(rng.uniform(0.11, 0.17))
+            colour = rng.uniform(0.03, 0.35, 3) * (1.0, 0.85, 0.75)
+            sides = sorted((flip * at, flip * (at + thick)))
+            picture[_rectangle(grid, sides[0], sides[1], bottom - tall, bottom)] = colour
             at += thick + 0.004
-        board = (x > left - 0.03) & (y >= bottom) & (y < bottom + 0.02)
-        wall[board] *= (0.6, 0.5, 0.42)
-        wall[(x > left - 0.03) & (y > top) & (y < bottom)] *= np.float32(0.85)
+        picture[_rectangle(grid, edges[0], edges[1], bottom, bottom + 0.02)] *= np.array(
+            [0.5, 0.42, 0.34], np.float32
+        )
+
+
+def _outdoor(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
+    """Paint sky above trees or houses above a lawn or a street."""
+    x, y = grid
+    shape = (y.shape[0], x.shape[1])
+    cloud = smoothstep(-0.5, 1.5, patches(rng, shape, 0.25 * shape[0]))[..., None]
+    sky = np.array([0.45, 0.60, 0.82], np.float32) * (1.0 - 0.2 * y)[..., None]
+    picture = sky + float(rng.uniform(0.1, 0.9)) * cloud * (0.8 - sky)
+    line, rough = float(rng.uniform(0.15, 0.6)), patches(rng, (1, shape[1]), 0.12 * shape[0])
+    horizon = float(rng.uniform(0.62, 0.85))
+    if rng.random() < 0.65:
+        sizes = (0.012, 0.03, 0.08, 0.2)
+        leaf = np.exp(sum(0.28 * patches(rng, shape, max(1.2, size * shape[0])) for size in sizes))
+        green = rng.uniform([0.05, 0.09, 0.035], [0.16, 0.20, 0.09]) * leaf[..., None]
+        picture += smoothstep(-0.01, 0.01, y - line - 0.07 * rough)[..., None] * (green - picture)
+    else:
+        at = -1.0
+        while at < 1.0:
+            wide, top = float(rng.uniform(0.15, 0.5)), line + float(rng.uniform(-0.15, 0.1))
+            box = _rectangle(grid, at, at + wide, top, 1.0)
+            pitch, storey, open_ = (float(v) for v in rng.uniform([0.05, 0.06, 0.2], [0.14, 0.18, 0.36]))
+            windows = (np.abs(((x[:, box[1]] - at) % pitch) / pitch - 0.5) < open_) & (
+                np.abs(((y[box[0]] - top) % storey) / storey - 0.5) < 0.28
+            )
+            front = rng.uniform(0.15, 0.5) * rng.uniform(0.75, 1.0, 3)
+            picture[box] = np.where(windows[..., None], rng.uniform(0.15, 1.4) * front[::-1], front)
+            at += wide
+    ground = rng.uniform(0.12, 0.3) * (
+        np.array([0.5, 0.8, 0.3]) if rng.random() < 0.5 else np.array([0.9, 0.88, 0.85])
+    )
+    picture += smoothstep(horizon - 0.01, horizon + 0.01, y)[..., None] * (ground - picture)
+    return np.asarray(picture, np.float32)
+
+
+def _bed(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
+    """Paint a sheet or pillow with folds around a head that lies on it."""
+    x, y = grid
+    shape = (y.shape[0], x.shape[1])
+    base = rng.uniform(0.35, 0.7) * (0.7 + 0.3 * np.sqrt(look.wall))
+    folds = patches(rng, shape, 0.22 * shape[0])
+    waves = patches(rng, shape, 0.07 * shape[0])
+    hollow = 1.0 - 0.25 * bump(x, y, (0.0, 0.5), (0.32, 0.42))
+    log = 0.10 * waves + 0.10 * folds
+    if rng.random() < 0.4:
+        size = float(rng.uniform(0.05, 0.12))
+        log -= 0.25 * smoothstep(1.1, 1.5, np.cos(2 * np.pi * x / size) + np.cos(2 * np.pi * y / size))
+    return np.asarray(base * (np.exp(log) * hollow)[..., None], np.float32)
+
+
+def paint_movers(rng: np.random.Generator, height: int, width: int, kind: str) -> Field:
+    """Paint up to two pictures that move behind the head; :func:`background_motion` tells how.
+
+    Returns
+    -------
+    ndarray, float32, (2, 4, H, W)
+        Premultiplied R, G, B in linear light, and how much of the background each hides. At a time with row
+        ``(weight, right, down)`` of the motion, with the picture moved by ``right`` widths and ``down`` heights and
+        nothing beyond its edges, a frame's background is ``b * (1 - weight * cover) + weight * rgb``.
+
+    Raises
+    ------
+    UsageError
+        If nothing of that kind moves.
+    """
+    _check_moving(kind)
+    out = np.zeros((2, 4, height, width), np.float32)
+    y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
+    x = ((np.arange(width, dtype=np.float32) + 0.5 - width / 2) / height)[None]
+    for layer in out:
+        if kind == "people":
+            tall, thick = float(rng.uniform(0.0, 0.35)), float(rng.uniform(0.10, 0.22))
+            round_ = np.sqrt(np.clip((y - tall - 0.13) / 0.16, 0.0, 1.0))
+            trunk = smoothstep(1.0, -1.0, (np.abs(x) - thick * round_) / 0.02)
+            head = smoothstep(1.2, 0.8, (x / 0.07) ** 2 + ((y - tall - 0.06) / 0.09) ** 2)
+            body = trunk * smoothstep(tall + 0.12, tall + 0.15, y)
+            cover = blur(np.maximum(body, head), 0.012 * height)
+            coat, face = rng.uniform(0.02, 0.35, 3), rng.uniform(0.08, 0.4) * np.array([1.0, 0.7, 0.55])
+            colour = coat[:, None, None] + head * (face - coat)[:, None, None]
+            layer[:3], layer[3] = cover * colour, cover
+        elif kind == "leaves":
+            light = np.maximum(patches(rng, (height, width), 0.05 * height), 0.0)
+            light = light * smoothstep(-0.3, 0.6, patches(rng, (height, width), 0.3 * height))
+            layer[:3] = 0.10 * light * np.array([0.8, 1.0, 0.4], np.float32)[:, None, None]
+        elif kind == "screen":
+            at = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.35, 0.6))
+            hue = rng.uniform(0.3, 1.0, 3)
+            glow = bump(x, y, (at, 0.45), (0.3, 0.35)) * 0.12 + 0.35 * (np.abs(x - at) < 0.16) * (
+                np.abs(y - 0.4) < 0.1
+            )
+            layer[:3] = glow * hue[:, None, None]
+    return out
+
+
+def background_motion(rng: np.random.Generator, times_s: F64, kind: str) -> F64:
+    """How the pictures of :func:`paint_movers` move.
+
+    People walk past one at a time, every 5 to 30 s, within 1.5 to 5 s; leaves sway at 0.2 to 1.5 Hz and glitter; a
+    screen cuts between scenes every 4 s (exponential) and flickers with what it shows (all ASSUMED).
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of chance.
+    times_s : ndarray, (T,)
+        Seconds, ascending.
+    kind : str
+        One of :data:`MOVING`.
+
+    Returns
+    -------
+    ndarray, float64, (T, 2, 3)
+        Weight (0..1), shift to the right in widths and down in heights of the picture, for each of the two pictures.
+
+    Raises
+    ------
+    UsageError
+        If nothing of that kind moves.
+    """
+    _check_moving(kind)
+    out = np.zeros((len(times_s), 2, 3))
+    if kind == "none" or not len(times_s):
+        return out
+    for layer in range(2):
+        own = rng.spawn(1)[0]
+        if kind == "people":
+            _walk(own, times_s, out[:, layer])
+        elif kind == "leaves":
+            rate, turn = own.uniform(0.2, 1.5, 3), own.uniform(0, 2 * np.pi, 3)
+            sway = np.sin(2 * np.pi * rate * times_s[:, None] + turn)
+            out[:, layer, 0] = 0.5 + 0.25 * sway[:, 0] * (1.0 + 0.6 * sway[:, 1])
+            out[:, layer, 1], out[:, layer, 2] = 0.006 * sway[:, 1], 0.004 * sway[:, 2]
+        else:
+            count = int((times_s[-1] - times_s[0]) / 4.0 * 3) + 8
+            cuts = times_s[0] + np.cumsum(own.exponential(4.0, count))
+            level = own.uniform(0.05, 1.0, count + 1)[np.searchsorted(cuts, times_s)]
+            pace, begin = own.uniform([0.2, 0.0], [3.0, 2 * np.pi])
+            out[:, layer, 0] = level * (0.85 + 0.15 * np.sin(2 * np.pi * pace * times_s + begin))
+    return np.asarray(out)
+
+
+def _walk(rng: np.random.Generator, times_s: F64, out: F64) -> None:
+    """Let somebody pass from side to side again and again, bobbing with the steps."""
+    start = float(times_s[0]) - float(rng.uniform(0.0, 10.0))
+    while start < times_s[-1]:
+        span, way = float(rng.uniform(1.5, 5.0)), float(rng.choice([-1.0, 1.0]))
+        pace, pause = float(rng.uniform(1.6, 2.2)), float(rng.uniform(5.0, 30.0))
+        phase = (times_s - start) / span
+        here = (phase > 0) & (phase < 1)
+        out[here, 0] = 1.0
+        out[here, 1] = way * (1.7 * phase[here] - 0.85)
+        out[here, 2] = 0.012 * np.abs(np.sin(np.pi * pace * (times_s[here] - start)))
+        start += span + pause
+
+
+def _check_moving(kind: str) -> None:
+    if kind not in MOVING:
+        raise UsageError(f"Nothing called {kind!r} moves in a background.", f"Available: {', '.join(MOVING)}.")

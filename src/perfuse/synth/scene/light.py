@@ -11,35 +11,55 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfuse.synth.fields import F64, Field, blur, smoothstep
+from perfuse.synth.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """One key light over an ambient sky.
+    """One key light and a screen over an ambient sky, as the camera's white balance leaves them.
 
     Attributes
     ----------
-    direction : ndarray, (3,)
-        Unit vector to the key light (x right, y down, z to the camera).
-    key, ambient : ndarray, (3,)
+    direction, screen_direction : ndarray, (3,)
+        Unit vectors to the lights (x right, y down, z to the camera).
+    key, ambient, screen : ndarray, (3,)
         Their colours times strengths.
     """
 
     direction: F64
     key: F64
     ambient: F64
+    screen_direction: F64
+    screen: F64
 
 
-def draw_light(rng: np.random.Generator) -> Light:
-    """Draw a key light 25 to 50 degrees off the camera's axis, from above, and a sky of another colour."""
-    side = float(rng.choice([-1.0, 1.0]))
-    azimuth, height = np.deg2rad(side * rng.uniform(22, 48)), np.deg2rad(rng.uniform(14, 34))
-    direction = np.array([np.sin(azimuth) * np.cos(height), -np.sin(height), np.cos(azimuth) * np.cos(height)])
-    warmth, cool = rng.uniform(-0.5, 1.0), rng.uniform(-0.3, 1.0)
-    ratio = rng.uniform(1.3, 2.6)
-    tint = np.array([1.0, 0.96, 0.90]) ** warmth
-    sky = np.array([0.95, 0.99, 1.06]) ** cool
-    return Light(direction, ratio / (1 + ratio) * 1.15 * tint, 1.0 / (1 + ratio) * 1.1 * sky)
+def draw_light(rng: np.random.Generator, settings: Settings) -> Light:
+    """Place the lights and choose their colours.
+
+    The key light stands at ``key_angle_deg`` from the camera's axis, mostly from above; sky and key may differ by
+    2000 K. White balance takes out their common colour but for an error of ``cast`` (ASSUMED log-normal).
+    """
+    angle, around = np.deg2rad(settings.key_angle_deg), np.deg2rad(rng.uniform(20.0, 75.0) * rng.choice([-1.0, 1.0]))
+    direction = np.array([np.sin(angle) * np.sin(around), -np.sin(angle) * np.cos(around), np.cos(angle)])
+    share = settings.key_fill / (1.0 + settings.key_fill)
+    key = 1.15 * share * white(settings.kelvin)
+    sky = 1.1 * (1.0 - share) * white(float(np.clip(settings.kelvin + rng.uniform(-500.0, 2000.0), 2500.0, 9000.0)))
+    seen = key + sky
+    balance = float(seen.mean()) / seen * np.exp(settings.cast * rng.normal(0.0, [1.0, 0.0, 1.0]))
+    below = np.array([rng.uniform(-0.3, 0.3), rng.uniform(0.0, 0.5), 1.0])
+    monitor = settings.screen / max(1.0 - settings.screen, 0.1) * np.ones(3)
+    return Light(direction, key * balance, sky * balance, below / np.linalg.norm(below), monitor)
+
+
+def white(kelvin: float) -> F64:
+    """Return R, G, B of a black body relative to one of 6500 K, green 1 (Planck's law at 610, 540 and 465 nm)."""
+    metres = np.array([610e-9, 540e-9, 465e-9])
+
+    def planck(temperature: float) -> F64:
+        return np.asarray(metres**-5 / np.expm1(0.014388 / (metres * temperature)))
+
+    ratio = planck(kelvin) / planck(6500.0)
+    return np.asarray(ratio / ratio[1])
 
 
 def cosine(normal: Field, direction: F64, wrap: float = 0.0) -> tuple[Field, Field]:

@@ -1,16 +1,21 @@
-"""Motion of head and trunk: sway, breathing, the recoil of the heartbeat, blinks. Millimetres and radians."""
+"""Motion of head, trunk and camera: sway, speech, steps, breath, recoil, blinks. Millimetres and radians."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from perfuse.synth.fields import F64, GRID_HZ, coloured, power_law
 from perfuse.synth.physiology.lungs import Breathing
+from perfuse.synth.settings import Settings
 
-MOTIONS = {"none": 0.0, "tripod": 0.3, "still": 1.0, "restless": 3.0}
-"""Sway relative to somebody who holds a phone and sits still; ``none`` also stops breathing and recoil."""
+SWAY = {"none": 0.0, "tripod": 0.3, "fidget": 0.4}
+"""Slow sway relative to somebody who sits and holds a phone; 1 for kinds that are not named, ``restless`` has 3."""
+
+HELD = {"still": 1.0, "restless": 1.0, "walk": 3.0}
+"""Shake of a camera in the hand, relative to somebody who sits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +24,14 @@ class Motion:
 
     Attributes
     ----------
-    head_mm : ndarray, (T, 2)
-        Head to the right and down.
+    head_mm : ndarray, (T, 3)
+        Head to the right, down and towards the camera.
     head_rad : ndarray, (T, 3)
         Its rotation about x (pitch), y (yaw) and z (roll).
     body_mm : ndarray, (T, 2)
         Trunk to the right and down.
+    shake_mm : ndarray, (T, 2)
+        How the whole picture shifts because the camera does, in millimetres at the face.
     closed : ndarray, (T,)
         How far the lids are down, 0 to 1.
     """
@@ -32,60 +39,132 @@ class Motion:
     head_mm: F64
     head_rad: F64
     body_mm: F64
+    shake_mm: F64
     closed: F64
 
 
-def move(rng: np.random.Generator, kind: str, time_s: F64, lungs: Breathing, beats_s: F64) -> Motion:
-    """Draw the motion of one subject and sample it at ``time_s``.
+def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breathing, beats_s: F64) -> Motion:
+    """Draw the motion of one subject and sample it at ``time_s`` (T,), in s.
 
     Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.5 mm across, 3.9 mm vertically, half a
     degree, falling as f**-1.7 to f**-2.7 above 0.1 Hz. Breathing lifts the shoulders by 1 to 4 mm and the head by
-    less. Recoil (ballistocardiogram) is a damped 5 Hz burst of about 0.1 mm after each beat (Balakrishnan 2013).
+    less. Recoil (ballistocardiogram) is a damped 4 to 6 Hz burst after each beat (Balakrishnan 2013). The kinds
+    ``rotate`` and ``translate`` go back and forth between marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps
+    a second, ``talk`` nods while speaking; their sizes are ASSUMED where not measured.
     """
-    size = MOTIONS[kind]
+    kind, size = settings.motion, settings.motion_scale
     span = float(time_s[-1]) + 1.0
     grid = np.arange(int(np.ceil(span * GRID_HZ)) + 1) / GRID_HZ
+    calm = SWAY.get(kind, 3.0 if kind == "restless" else 1.0) * size
 
-    def sway(sd: float) -> F64:
-        wander = coloured(rng, span, power_law(float(rng.uniform(1.9, 2.7)), 0.12))
-        return size * sd * np.interp(time_s, grid, wander)
+    def wander(sd: F64, corner_hz: float = 0.12) -> F64:
+        tracks = (coloured(rng, span, power_law(float(rng.uniform(1.9, 2.7)), corner_hz)) for _ in sd)
+        return np.stack([s * np.interp(time_s, grid, track) for s, track in zip(sd, tracks)], axis=1)
 
-    sd_x, sd_y = 1.6 * np.exp(0.3 * rng.standard_normal(2)) * (1.0, 1.2)
-    turn = np.deg2rad(0.4) * np.exp(0.3 * rng.standard_normal())
-    x, y = sway(sd_x), sway(sd_y)
-    rad = np.stack([sway(turn), sway(turn), sway(0.8 * turn)], axis=1)
-    alive = 1.0 if size > 0 else 0.0
+    spread = np.exp(0.3 * rng.standard_normal(6))
+    head = calm * wander(np.array([1.6, 1.9, 2.0]) * spread[:3])
+    turn = calm * wander(np.deg2rad([0.4, 0.4, 0.32]) * spread[3:])
+    shake = HELD.get(kind, 0.0) * size * wander(np.array([0.7, 1.0]), 0.3)
+    more = _purposeful(rng, kind, size, time_s, grid, span)
+    head, turn = head + more[0], turn + more[1]
+    alive = 1.0 if kind != "none" and settings.breathes else 0.0
     lift = alive * float(np.clip(2.2 * np.exp(0.3 * rng.standard_normal()), 1.2, 4.0))
     nod = alive * rng.uniform(0.3, 1.2), alive * np.deg2rad(rng.uniform(0.05, 0.25)), rng.uniform(0.0, 0.3)
-    breath = lungs.at(time_s)
     late = lungs.at(time_s - nod[2])
-    kick = alive * _recoil(rng, time_s, beats_s)
-    rad[:, 0] += nod[1] * late + np.deg2rad(0.3) * kick
-    head = np.stack([x + 0.5 * kick, y - nod[0] * late + kick], axis=1)
-    body = np.stack([0.5 * x, 0.35 * y - lift * breath], axis=1)
-    return Motion(head, rad, body, alive * _blinks(rng, time_s))
+    kick = 0.5 * settings.recoil_mm * alive * _recoil(rng, time_s, beats_s)
+    turn[:, 0] += nod[1] * late + np.deg2rad(0.25) / 0.06 * kick
+    head[:, 0] += 0.5 * kick
+    head[:, 1] += kick - nod[0] * late
+    body = 0.4 * head[:, :2] * (1.0, 0.8)
+    body[:, 1] -= lift * lungs.at(time_s)
+    lids = alive * _blinks(rng, time_s, 26.0 if settings.expression == "talk" else 17.0)
+    return Motion(head, turn, body, shake, lids)
+
+
+def _purposeful(
+    rng: np.random.Generator, kind: str, size: float, time_s: F64, grid: F64, span: float
+) -> tuple[F64, F64]:
+    """Motion beyond sway: (T, 3) mm and (T, 3) radians."""
+    head, turn = np.zeros((len(time_s), 3)), np.zeros((len(time_s), 3))
+    if kind == "rotate":
+        to = np.deg2rad([4.0, 12.0, 3.0]) * rng.uniform(0.7, 1.3, 3)
+        turn += size * to * _back_and_forth(rng, time_s, span, 3, rng.uniform(1.5, 4.0))
+    elif kind == "translate":
+        to = np.array([22.0, 6.0, 12.0]) * rng.uniform(0.6, 1.4, 3)
+        head += size * to * _back_and_forth(rng, time_s, span, 3, rng.uniform(1.5, 4.0))
+    elif kind == "walk":
+        steps = np.cumsum(rng.uniform(1.5, 2.2) * (1.0 + 0.04 * coloured(rng, span, power_law(2.0, 0.2)))) / GRID_HZ
+        phase = 2.0 * np.pi * np.interp(time_s, grid, steps[: len(grid)])
+        bob = np.cos(phase) + 0.3 * np.cos(2.0 * phase + rng.uniform(0, 6))
+        tilt = np.cos(0.5 * phase + rng.uniform(0, 6))  # one side, then the other
+        height = size * rng.uniform(4.0, 12.0)
+        head += np.stack([0.5 * height * tilt, height * bob, 0.3 * height * bob], axis=1)
+        turn += size * np.deg2rad([0.8, 0.6, 0.8]) * np.stack([bob, tilt, tilt], axis=1)
+    elif kind == "talk":
+        loud = np.interp(time_s, grid, bursts(rng, span, (2.0, 8.0), (0.5, 3.0)))
+        sd = np.deg2rad(rng.uniform(0.6, 1.8)) * np.array([1.0, 0.7, 0.5])
+        nods = [np.interp(time_s, grid, coloured(rng, span, _band(0.3, 1.5))) for _ in range(3)]
+        turn += size * loud[:, None] * sd * np.stack(nods, axis=1)
+    elif kind == "fidget":
+        loud = np.interp(time_s, grid, bursts(rng, span, (1.0, 4.0), (8.0, 25.0)))
+        jerks = [np.interp(time_s, grid, coloured(rng, span, _band(0.4, 3.0))) for _ in range(6)]
+        head += size * loud[:, None] * (5.0, 5.0, 4.0) * np.stack(jerks[:3], axis=1)
+        turn += size * loud[:, None] * np.deg2rad(3.0) * np.stack(jerks[3:], axis=1)
+    return head, turn
+
+
+def bursts(rng: np.random.Generator, span_s: float, on_s: tuple[float, float], off_s: tuple[float, float]) -> F64:
+    """Activity between 0 and 1 at ``GRID_HZ``: on for one range of lengths, off for another, in soft steps."""
+    level = np.zeros(int(np.ceil(span_s * GRID_HZ)) + 1)
+    at = -float(rng.uniform(0.0, off_s[1]))
+    while at < span_s:
+        end = at + float(rng.uniform(*on_s))
+        level[max(0, int(at * GRID_HZ)) : max(0, int(end * GRID_HZ))] = 1.0
+        at = end + float(rng.uniform(*off_s))
+    soft = np.hanning(int(0.4 * GRID_HZ) + 2)
+    return np.asarray(np.convolve(level, soft / soft.sum(), mode="same"))
+
+
+def _back_and_forth(rng: np.random.Generator, time_s: F64, span: float, axes: int, pause_s: float) -> F64:
+    """Smooth moves between random points of -1..1, about ``pause_s`` apart: (T, axes)."""
+    lengths = pause_s * rng.uniform(0.6, 1.4, int(span / pause_s * 1.8) + 4)
+    at = np.concatenate([[0.0], np.cumsum(lengths)]) - pause_s
+    points = rng.uniform(-1.0, 1.0, (len(at), axes))
+    index = np.clip(np.searchsorted(at, time_s, side="right") - 1, 0, len(at) - 2)
+    part = np.clip((time_s - at[index]) / (0.7 * (at[index + 1] - at[index])), 0.0, 1.0)
+    part = (part * part * (3.0 - 2.0 * part))[:, None]
+    return np.asarray(points[index] * (1.0 - part) + points[index + 1] * part)
+
+
+def _band(low: float, high: float) -> Callable[[F64], F64]:
+    """Spectrum that is flat between two frequencies and falls off softly outside."""
+    centre, width = np.log(np.sqrt(low * high)), 0.5 * np.log(high / low)
+    return lambda freq: np.asarray(np.exp(-0.5 * ((np.log(np.maximum(freq, 1e-3)) - centre) / width) ** 2))
 
 
 def _recoil(rng: np.random.Generator, time_s: F64, beats_s: F64) -> F64:
-    """Vertical recoil in mm: a damped burst after each beat."""
-    height = 0.06 * np.clip(np.exp(0.5 * rng.standard_normal()), 0.3, 3.0)
-    freq, delay = rng.uniform(4.0, 6.0), rng.uniform(0.08, 0.12)
-    since = time_s[:, None] - beats_s[None, :] - delay
-    burst = (
-        np.exp(-np.clip(since, 0.0, 5.0) / 0.15) * np.sin(2.0 * np.pi * freq * since) * (since > 0) * (since < 1.5)
-    )
-    return np.asarray(height * burst.sum(axis=1))
+    """Recoil of height about 1: a damped burst after each beat."""
+    freq, delay = rng.uniform(4.0, 6.0), rng.uniform(0.0, 0.04)
+    length = int(1.5 * GRID_HZ)
+    since = np.arange(length) / GRID_HZ
+    out = np.zeros(int(np.ceil((time_s[-1] + 1.0) * GRID_HZ)) + length)
+    for beat in beats_s + delay:
+        first = int(np.ceil(beat * GRID_HZ))
+        if 0 <= first < len(out) - length:
+            t = since + (first / GRID_HZ - beat)
+            out[first : first + length] += 1.6 * np.exp(-t / 0.15) * np.sin(2.0 * np.pi * freq * t)
+    return np.interp(time_s, np.arange(len(out)) / GRID_HZ, out)
 
 
-def _blinks(rng: np.random.Generator, time_s: F64) -> F64:
-    """How far the lids are closed: about 17 blinks a minute (Bentivoglio 1997), a fifth of a second each."""
-    rate = np.clip(17.0 * np.exp(0.45 * rng.standard_normal()), 5.0, 35.0) / 60.0
+def _blinks(rng: np.random.Generator, time_s: F64, per_minute: float) -> F64:
+    """How far the lids are closed: about 17 blinks a minute at rest, 26 talking (Bentivoglio 1997)."""
+    rate = np.clip(per_minute * np.exp(0.45 * rng.standard_normal()), 5.0, 40.0) / 60.0
     span = float(time_s[-1])
     gaps = 0.6 + rng.gamma(1.5, (1.0 / rate - 0.6) / 1.5, int(2 * span * rate) + 10)
     starts = np.cumsum(gaps)
+    starts = starts[starts < span]
     closed = np.zeros_like(time_s)
     for start, length in zip(starts, rng.uniform(0.16, 0.28, len(starts)), strict=True):
         phase = (time_s - start) / length
-        lid = np.clip(np.minimum(phase / 0.3, (1.0 - phase) / 0.5), 0.0, 1.0)
-        closed = np.maximum(closed, lid)
+        closed = np.maximum(closed, np.clip(np.minimum(phase / 0.3, (1.0 - phase) / 0.5), 0.0, 1.0))
     return closed

@@ -1,0 +1,282 @@
+"""Streams: endless batches of clips, on a torch device or in numpy, rendered no finer than a view needs."""
+
+from __future__ import annotations
+
+import importlib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from perfuse.core.errors import MissingExtraError, UsageError
+from perfuse.core.view import Crop, Grid
+from perfuse.synth.camera.codec import compress
+from perfuse.synth.camera.sensor import frame_times
+from perfuse.synth.camera.strength import STAND_INS, quantiser
+from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid
+from perfuse.synth.fields import F64
+from perfuse.synth.priors import Choice
+from perfuse.synth.scene.render import Array, as_like
+from perfuse.synth.settings import Settings, check, settle
+from perfuse.synth.settings import stream as chance
+from perfuse.synth.subject import Subject, born, skin_of
+from perfuse.synth.truth import live
+
+PORTRAIT = frozenset(
+    [
+        "kind",
+        "age_y",
+        "tone",
+        "wear",
+        "face_size",
+        "width",
+        "height",
+        "key_angle_deg",
+        "key_fill",
+        "kelvin",
+        "screen", "movers",
+        "background",
+        "readout_s",
+        "cast",
+    ]
+)
+"""Parameters that are painted into a portrait, which several clips share."""
+
+POOL = 16
+"""Portraits in use at a time."""
+
+REUSE = 16
+"""Clips that each portrait serves, with other hearts, lights, motions and noise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """B clips and everything that is true about them.
+
+    Attributes
+    ----------
+    clip : array, float32, (B, 3, T, H, W)
+        Red, green, blue, 0 to 255, as :mod:`perfuse.clip` would cut them from a video.
+    pulse : array, float32, (B, T)
+        Blood volume of the face, rising with volume, peak to peak about 1; 0 where nothing beats.
+    contact : array, float32, (B, T)
+        What a contact sensor wrote, with the faults of its domain.
+    respiration : array, float32, (B, T)
+        Lung volume, 0 at rest and about 1 after a normal inspiration.
+    radar : array, float32, (B, 10, T), or None
+        I and Q of five range bins.
+    heart_rate, respiratory_rate : array, float32, (B,)
+        Means over the clip, per minute; NaN where nothing beats or breathes.
+    rate_hz : float
+        Frames per second of all series.
+    items : ndarray, int64, (B,)
+        Numbers of the clips in the stream.
+    settings : tuple of Settings
+        Everything else: domain, skin tone, radar quality, fault of the label, whether it is alive.
+    """
+
+    clip: Array
+    pulse: Array
+    contact: Array
+    respiration: Array
+    radar: Array
+    heart_rate: Array
+    respiratory_rate: Array
+    rate_hz: float
+    items: np.ndarray[Any, np.dtype[np.int64]]
+    settings: tuple[Settings, ...]
+
+
+def stream(
+    view: Grid | Crop,
+    *,
+    batch: int = 16,
+    frames: int = 160,
+    seed: int = 0,
+    domains: str | Mapping[str, float] = "train",
+    radar: bool = False,
+    device: str | None = None,
+    first: int = 0,
+    **asked: Any,
+) -> Iterator[Batch]:
+    """Yield batches of fresh subjects without end.
+
+    Clip ``i`` of a stream depends on the seed, the view, the length and ``i`` alone: a stream that starts at
+    ``first=1000`` goes on where another was stopped, and the size of a batch changes no clip.
+
+    Parameters
+    ----------
+    view : Grid or Crop
+        What a network will eat; also the rate in Hz.
+    batch, frames : int
+        Clips per batch (1 to 4096) and frames per clip (32 to 4096).
+    seed : int
+        0 or above.
+    domains : str or mapping
+        One domain, or the share of each.
+    radar : bool
+        Whether to simulate the radar as well.
+    device : str, optional
+        A torch device such as ``"cpu"`` or ``"cuda"``; without one the arrays are numpy's.
+    first : int
+        Number of the first clip.
+    **asked
+        Parameters that all subjects share, as in :func:`perfuse.synth.subject`.
+
+    Raises
+    ------
+    UsageError
+        If a value is out of range.
+    MissingExtraError
+        If a device is named and torch is not installed.
+    """
+    check("batch", batch, 1, 4096, whole=True)
+    check("frames", frames, 32, 4096, whole=True)
+    check("first", first, 0, 2**53, whole=True)
+    if not isinstance(view, Grid | Crop):
+        raise UsageError(f"A stream cannot make {view!r}.", "Pass a Grid or a Crop.")
+    shares = {domains: 1.0} if isinstance(domains, str) else dict(domains)
+    settle(seed, next(iter(shares)), asked)
+    for name in shares:
+        settle(seed, name)
+    maker = _Maker(view, frames, int(seed), Choice(dict(shares)), radar, _like(device), asked)
+    return _batches(maker, batch, first)
+
+
+def _batches(maker: _Maker, batch: int, first: int) -> Iterator[Batch]:
+    while True:
+        yield maker.make(range(first, first + batch))
+        first += batch
+
+
+def _like(device: str | None) -> Array:
+    """Return an array whose kind and place the stream's arrays share."""
+    if device is None:
+        return np.zeros(1, np.float32)
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"device={device!r} needs torch.", "Install torch, or leave the device out."
+        ) from error
+    try:
+        return torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"There is no device {device!r} here ({error}).", "Pass 'cpu', or 'cuda' with a GPU."
+        ) from error
+
+
+@dataclass(slots=True, eq=False)
+class _Maker:
+    """Makes clips by their number; keeps the portraits that are in use."""
+
+    view: Grid | Crop
+    frames: int
+    seed: int
+    shares: Choice
+    radar: bool
+    like: Array
+    asked: Mapping[str, Any]
+    portraits: OrderedDict[int, tuple[Subject, Close]] = field(default_factory=OrderedDict)
+
+    def make(self, items: range) -> Batch:
+        """Make the clips of these numbers."""
+        made = [self._person(item) for item in items]
+        people = [person for person, _ in made]
+        raw = [levels(person, close, self.like) for person, close in made]
+        clips = [
+            gridded(pictures, onto_grid(person.times_s, self.view.rate_hz, self.frames), close.fold)
+            for pictures, (person, close) in zip(_pressed(raw, made), made, strict=True)
+        ]
+        xp = array_api_compat.array_namespace(self.like)
+        return self._batch(xp.stack(clips), people, items)
+
+    def _batch(self, clip: Array, people: list[Subject], items: range) -> Batch:
+        """Put what is true beside the clips."""
+        grid = np.arange(self.frames) / self.view.rate_hz
+        alive = np.array([[person.settings.alive] for person in people])
+        pulse = np.stack([person.truth.pulse(grid) for person in people]) * alive
+        breath = np.stack([person.truth.respiration(grid) for person in people]) * alive
+        rates = np.array([[person.truth.heart_rate, person.truth.respiratory_rate] for person in people])
+        rates = np.where(alive, rates, np.nan)
+
+        def placed(values: F64) -> Array:
+            return as_like(values.astype(np.float32), self.like)
+
+        return Batch(
+            clip,
+            placed(pulse),
+            placed(pulse),
+            placed(breath),
+            None,
+            placed(rates[:, 0]),
+            placed(rates[:, 1]),
+            self.view.rate_hz,
+            np.array(items, np.int64),
+            tuple(person.settings for person in people),
+        )
+
+    def _person(self, item: int) -> tuple[Subject, Close]:
+        """Return who is in a clip: a new life behind one of the portraits in use."""
+        slot = item % POOL
+        number = (item // POOL + slot) // REUSE * POOL + slot
+        if number not in self.portraits:
+            self.portraits[number] = self._portrait(number)
+            while len(self.portraits) > POOL:
+                self.portraits.popitem(last=False)
+        face, close = self.portraits[number]
+        seed = _seed(self.seed, "clip", item)
+        length = {"duration_s": max(1.0, self.frames / self.view.rate_hz)}
+        own = settle(seed, face.settings.domain, {**self.asked, **length})
+        settings = replace(own, **{name: getattr(face.settings, name) for name in PORTRAIT})
+        skin = skin_of(settings)
+        time_s = _times(chance(seed, "camera"), settings)
+        life = Subject(settings, time_s, live(settings, skin, time_s), skin, face.look, face.light)
+        return life, replace(close, scene=close.scene.with_blood(face.skin, skin))
+
+    def _portrait(self, number: int) -> tuple[Subject, Close]:
+        """Paint a portrait."""
+        seed = _seed(self.seed, "portrait", number)
+        domain = str(self.shares.draw(chance(seed, "domain")))
+        settings = settle(seed, domain, {**self.asked, "duration_s": 1.0})
+        face = born(settings, np.array([0.0, 1.0]))
+        return face, close_up(face, self.view, self.like)
+
+
+def _seed(seed: int, kind: str, index: int) -> int:
+    return int(chance(seed, kind, index).integers(2**62))
+
+
+def _times(rng: np.random.Generator, s: Settings) -> F64:
+    """Capture times that cover a clip, the first frame just before it."""
+    times = frame_times(rng, s.duration_s + 4.0 / s.rate_hz, s.rate_hz, s.jitter_s, s.drop)
+    return np.asarray(times - rng.uniform(1.0, 2.0) / s.rate_hz)
+
+
+def _pressed(raw: list[Array], made: list[tuple[Subject, Close]]) -> list[Array]:
+    """Compress clips, those with the same codec side by side."""
+    out = list(raw)
+    groups: dict[str, list[int]] = {}
+    for index, (person, _) in enumerate(made):
+        if person.settings.codec != "none":
+            groups.setdefault(STAND_INS[person.settings.codec], []).append(index)
+    for mode, members in groups.items():
+        xp = array_api_compat.array_namespace(raw[0])
+        longest = max(raw[i].shape[0] for i in members)
+        clips = xp.stack([_stretched(xp, raw[i], longest) for i in members])
+        quality = [quantiser(mode, made[i][0].settings.quality) for i in members]
+        scale = float(np.median([made[i][1].scale for i in members]))
+        coded = compress(clips, np.array(quality), mode=mode, scale=max(1.0, scale))
+        for row, i in enumerate(members):
+            out[i] = coded[row, : raw[i].shape[0]]
+    return out
+
+
+def _stretched(xp: Any, clip: Array, count: int) -> Array:
+    """Repeat the last frame of (T, ...) until there are ``count``."""
+    short = count - clip.shape[0]
+    return clip if not short else xp.concat([clip, xp.stack([clip[-1]] * short)], axis=0)

@@ -37,7 +37,7 @@ class Person(NamedTuple):
 def painted(seed, rate_hz, heart_rate) -> Person:
     made = subject(
         seed, duration_s=SECONDS, rate_hz=rate_hz, width=160, height=128, heart_rate=heart_rate,
-        motion="tripod", noise=0.5, light_drift=0, pulse_depth=0.02, tone=4,
+        motion="tripod", noise=0.5, light_drift=0, pulse_depth=0.02, tone=4, sdnn_scale=0.2,
     )  # fmt: skip
     return Person(np.array([picture for _, picture in made.frames()]), made.truth.heart_rate)
 

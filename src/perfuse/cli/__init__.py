@@ -20,6 +20,7 @@ COMMANDS = {
     "measure": "Measure pulse, breathing and heart-rate variability of recordings.",
     "live": "Watch the pulse of a camera, or of a file played in real time.",
     "demo": "Make a face video with known vitals, measure it, and compare.",
+    "synth": "Make folders of face videos whose pulse and breathing are known.",
     "methods": "List the methods, or tell everything about one.",
 }
 

@@ -17,7 +17,7 @@ from perfuse.clip.sampler import CROP_RISE
 from perfuse.core.view import Crop, Grid
 from perfuse.synth.fields import F64, Field
 from perfuse.synth.scene.build import Scene, build_scene
-from perfuse.synth.scene.follow import BOX_SIDE, BOX_Y, follow
+from perfuse.synth.scene.follow import ERROR, follow, usual_box
 from perfuse.synth.scene.render import Array, Pose
 from perfuse.synth.scene.tracks import Tracks
 from perfuse.synth.scene.window import square_window
@@ -41,11 +41,14 @@ class Close:
         Rendered pixels per cell of the view, down and across.
     scale : float
         Pixels of the camera per rendered pixel.
+    side : float
+        Of the tracked box, in head units.
     """
 
     scene: Scene
     fold: tuple[int, int]
     scale: float
+    side: float
 
 
 def sides(view: Grid | Crop) -> tuple[int, int]:
@@ -60,19 +63,20 @@ def close_up(subject: Subject, view: Grid | Crop, like: Array, *, loose: bool = 
     while size < FINE:
         size *= 2
     rng = stream(subject.settings.seed, "box")
-    off = rng.normal(0.0, [0.016, 0.035, 0.03]) if loose else np.zeros(3)
-    side = BOX_SIDE * float(np.exp(off[2]))
-    centre = (float(off[0]), BOX_Y + float(off[1]) - CROP_RISE * side)
+    off = rng.normal(0.0, ERROR) if loose else np.zeros(3)
+    middle, side = usual_box(subject.look)
+    side *= float(np.exp(off[2]))
+    centre = (float(off[0]), middle + float(off[1]) - CROP_RISE * side)
     window = square_window(subject.frame, size, centre, side * view.margin)
     scene = build_scene(subject.settings, subject.look, subject.skin, subject.light, subject.frame, window)
-    return Close(scene.to(like), (size // rows, size // cols), subject.frame.unit / window.unit)
+    return Close(scene.to(like), (size // rows, size // cols), subject.frame.unit / window.unit, side)
 
 
 def levels(subject: Subject, close: Close, like: Array) -> Array:
     """Render a subject's frames, (T, 3, H, W) at the rendered size, before compression."""
     time_s, tracks = subject.times_s, subject.tracks
     film = load_film(subject.settings, close.scene.window, time_s, tracks, close.scale)
-    path = follow(stream(subject.settings.seed, "tracker"), tracks.head.shift, time_s)
+    path = follow(stream(subject.settings.seed, "tracker"), tracks.head.shift, time_s, close.side)
     return shoot(close.scene, _followed(tracks, path).to(like), film.to(like), slice(0, len(time_s)))
 
 

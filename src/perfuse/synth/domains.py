@@ -209,7 +209,6 @@ DOMAINS: dict[str, Table] = {
         "age_y": Uniform(0.0, 0.077),
         "background": Just("bed"),
         "heart_rate": Uniform(110.0, 200.0),
-        "sdnn_scale": Just(0.4),
         "respiratory_rate": Uniform(30.0, 70.0),
         "breathing": Choice({"calm": 0.7, "periodic": 0.3}),
         "sighs_per_hour": Uniform(20.0, 50.0),

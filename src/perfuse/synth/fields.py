@@ -16,6 +16,9 @@ Field = NDArray[np.floating[Any]]
 
 F64 = NDArray[np.float64]
 
+BLOCK = 32
+"""Cells a side of the blocks in which :func:`patches` draws."""
+
 GRID_HZ = 50.0
 """Samples per second of slow processes; above the Nyquist rate of every camera worth simulating."""
 
@@ -67,14 +70,18 @@ def _blur_taps(image: Field, sigma: float, radius: int) -> Field:
 def patches(rng: np.random.Generator, shape: tuple[int, int], length: float) -> Field:
     """Smooth random field of mean 0 and standard deviation 1 whose features are about ``length`` pixels wide.
 
-    Drawn on a coarse grid and interpolated, so the cost does not grow with ``length``.
+    Drawn on a coarse grid and interpolated, so the cost does not grow with ``length``. The same generator gives the
+    same field at any resolution: chance is drawn in whole blocks, from a source that nothing else uses.
     """
-    rows, cols = (int(np.ceil(n / length)) + 3 for n in shape)
-    coarse = rng.standard_normal((rows, cols))
+    own = rng.spawn(1)[0]
+    cells = [int(np.ceil(n / length)) + 3 for n in shape]
+    blocks = [-(-count // BLOCK) for count in cells]
+    rows = [[own.standard_normal((BLOCK, BLOCK), np.float32) for _ in range(blocks[1])] for _ in range(blocks[0])]
+    coarse = np.block(rows) if blocks != [1, 1] else rows[0][0]
     for axis, size in enumerate(shape):
         at = np.arange(size) / length + rng.uniform(0, 1)
         cell = at.astype(int)
-        t = at - cell
+        t = (at - cell).astype(np.float32)
         t = t * t * (3 - 2 * t)
         t = t[:, None] if axis == 0 else t[None, :]
         coarse = np.take(coarse, cell, axis) * (1 - t) + np.take(coarse, cell + 1, axis) * t

@@ -10,6 +10,7 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
+from numpy.typing import NDArray
 
 from perfuse.core.errors import MissingExtraError, UsageError
 from perfuse.core.view import Crop, Grid
@@ -17,7 +18,7 @@ from perfuse.synth.camera.codec import compress
 from perfuse.synth.camera.sensor import frame_times
 from perfuse.synth.camera.strength import STAND_INS, quantiser
 from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid
-from perfuse.synth.fields import F64
+from perfuse.synth.fields import F64, Field
 from perfuse.synth.priors import Choice
 from perfuse.synth.scene.render import Array, as_like
 from perfuse.synth.settings import Settings, check, settle
@@ -37,13 +38,17 @@ PORTRAIT = frozenset(
         "key_angle_deg",
         "key_fill",
         "kelvin",
-        "screen", "movers",
+        "screen",
+        "movers",
         "background",
         "readout_s",
         "cast",
     ]
 )
 """Parameters that are painted into a portrait, which several clips share."""
+
+RADAR_HZ, PER_FRAME = 30.0, 4
+"""Radar samples a second that networks see, and chirps for each."""
 
 POOL = 16
 """Portraits in use at a time."""
@@ -63,11 +68,13 @@ class Batch:
     pulse : array, float32, (B, T)
         Blood volume of the face, rising with volume, peak to peak about 1; 0 where nothing beats.
     contact : array, float32, (B, T)
-        What a contact sensor wrote, with the faults of its domain.
+        What a contact sensor wrote, with the faults of its domain; 0 where nothing arrived.
+    contact_valid : array, bool, (B, T)
+        Where something did.
     respiration : array, float32, (B, T)
         Lung volume, 0 at rest and about 1 after a normal inspiration.
     radar : array, float32, (B, 10, T), or None
-        I and Q of five range bins.
+        I and Q of five range bins, 30 a second.
     heart_rate, respiratory_rate : array, float32, (B,)
         Means over the clip, per minute; NaN where nothing beats or breathes.
     rate_hz : float
@@ -81,6 +88,7 @@ class Batch:
     clip: Array
     pulse: Array
     contact: Array
+    contact_valid: Array
     respiration: Array
     radar: Array
     heart_rate: Array
@@ -138,6 +146,8 @@ def stream(
     check("first", first, 0, 2**53, whole=True)
     if not isinstance(view, Grid | Crop):
         raise UsageError(f"A stream cannot make {view!r}.", "Pass a Grid or a Crop.")
+    if radar and view.rate_hz != RADAR_HZ:
+        raise UsageError(f"A radar beside frames at {view.rate_hz:g} Hz was asked for.", f"Use {RADAR_HZ:g} Hz.")
     shares = {domains: 1.0} if isinstance(domains, str) else dict(domains)
     settle(seed, next(iter(shares)), asked)
     for name in shares:
@@ -199,26 +209,36 @@ class _Maker:
         """Put what is true beside the clips."""
         grid = np.arange(self.frames) / self.view.rate_hz
         alive = np.array([[person.settings.alive] for person in people])
+        breathes = np.array([[person.settings.breathes] for person in people])
         pulse = np.stack([person.truth.pulse(grid) for person in people]) * alive
-        breath = np.stack([person.truth.respiration(grid) for person in people]) * alive
-        rates = np.array([[person.truth.heart_rate, person.truth.respiratory_rate] for person in people])
-        rates = np.where(alive, rates, np.nan)
+        breath = np.stack([person.truth.respiration(grid) for person in people]) * breathes
+        truths = [(person.truth.heart_rate, person.truth.respiratory_rate) for person in people]
+        rates = np.array([[np.nan if rate is None else rate for rate in pair] for pair in truths])
+
+        contacts = [_contact(person, grid) for person in people]
 
         def placed(values: F64) -> Array:
             return as_like(values.astype(np.float32), self.like)
 
         return Batch(
-            clip,
-            placed(pulse),
-            placed(pulse),
-            placed(breath),
-            None,
-            placed(rates[:, 0]),
-            placed(rates[:, 1]),
-            self.view.rate_hz,
-            np.array(items, np.int64),
-            tuple(person.settings for person in people),
+            clip=clip,
+            pulse=placed(pulse),
+            contact=placed(np.stack([values for values, _ in contacts])),
+            contact_valid=as_like(np.stack([valid for _, valid in contacts]), self.like),
+            respiration=placed(breath),
+            radar=placed(np.stack([self._radar(person) for person in people])) if self.radar else None,
+            heart_rate=placed(rates[:, 0]),
+            respiratory_rate=placed(rates[:, 1]),
+            rate_hz=self.view.rate_hz,
+            items=np.array(items, np.int64),
+            settings=tuple(person.settings for person in people),
         )
+
+    def _radar(self, person: Subject) -> Field:
+        """What a radar sees of a clip, (10, T)."""
+        return person.radar(start_s=0.0, duration_s=self.frames / RADAR_HZ, every=PER_FRAME).as_input()[
+            :, : self.frames
+        ]
 
     def _person(self, item: int) -> tuple[Subject, Close]:
         """Return who is in a clip: a new life behind one of the portraits in use."""
@@ -245,6 +265,14 @@ class _Maker:
         settings = settle(seed, domain, {**self.asked, "duration_s": 1.0})
         face = born(settings, np.array([0.0, 1.0]))
         return face, close_up(face, self.view, self.like)
+
+
+def _contact(person: Subject, grid: F64) -> tuple[F64, NDArray[np.bool_]]:
+    """What a contact sensor wrote at the times of a clip, (T,), and where it wrote anything."""
+    sensor = person.contact(rate_hz=float(1.0 / (grid[1] - grid[0])))
+    valid = np.interp(grid, sensor.times_s, sensor.valid) > 0.5
+    values = np.interp(grid, sensor.times_s, np.nan_to_num(sensor.values))
+    return np.where(valid & person.settings.alive, values, 0.0), valid & person.settings.alive
 
 
 def _seed(seed: int, kind: str, index: int) -> int:

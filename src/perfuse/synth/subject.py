@@ -105,18 +105,22 @@ class Subject:
         """Record one lead of an electrocardiogram."""
         return ecg(stream(self.settings.seed, "ecg"), self.truth.heart, self.duration_s, rate_hz=rate_hz)
 
-    def radar(self, config: Radar = AWR1443) -> RadarRecording:
-        """Record chest and head with a radar of ``settings.radar_quality``."""
+    def radar(
+        self, config: Radar = AWR1443, *, start_s: float = 0.0, duration_s: float | None = None, every: int = 1
+    ) -> RadarRecording:
+        """Record chest and head with a radar of ``settings.radar_quality``; arguments as for :func:`observe`."""
         s, towards = self.settings, self.tracks.motion.head_mm[:, 2]
         return observe(
             stream(s.seed, "radar"),
             self.truth.heart,
             self.truth.lungs,
-            self.duration_s,
+            self.duration_s if duration_s is None else duration_s,
             config=config,
             distance_m=s.radar_distance_m,
             quality=s.radar_quality,
             head_mm=lambda time_s: np.interp(time_s, self.times_s, towards),
+            start_s=start_s,
+            every=every,
         )
 
     def frames(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:

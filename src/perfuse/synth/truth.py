@@ -69,7 +69,7 @@ class Truth:
 
 def live(settings: Settings, skin: Skin, time_s: F64) -> Truth:
     """Let lungs and heart run through a recording with frames at ``time_s``."""
-    last_s = float(time_s[-1])
+    last_s = max(float(time_s[-1]), 1.0)
     s = settings
     lungs = breathe(
         stream(s.seed, "lungs"),

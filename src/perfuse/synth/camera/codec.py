@@ -22,6 +22,8 @@ from perfuse.synth.camera.isp import Array, double, from_ycbcr, halve, pad_edges
 from perfuse.synth.fields import Field
 
 BLOCK = 8
+PEL = 1.0
+CHROMA_OFFSET = 2.0
 """Side of a transform block in pixels of the camera's picture."""
 
 LIMITED = 255.0 / 219.0
@@ -223,7 +225,7 @@ def _quantisers(
         first[..., ::side, :, ::side] = LIMITED * (_mpeg4_colour_dc(q) if colour else _mpeg4_luma_dc(q))
         return step * shrink, first * shrink
     if colour:
-        q = np.where(q > 30, 30 + 0.6 * (q - 30), q)
+        q = np.where(q > 30, 30 + 0.6 * (q - 30), q) - CHROMA_OFFSET
     step = LIMITED * 2.0 ** ((q - 4.0) / 6.0) * shrink
     return step, step * SCHEMES[mode].intra_step
 
@@ -265,7 +267,7 @@ def _steps(motion: Array, scale: float, clip: Array) -> Array:
         )
     path = xp.broadcast_to(xp.astype(motion, clip.dtype), (batch, count, 2))
     change = path[:, 1:, :] - path[:, :-1, :]
-    change = xp.round(change * (4.0 * scale)) / (4.0 * scale)
+    change = xp.round(change * (PEL * scale)) / (PEL * scale)
     return xp.concat([xp.zeros_like(path[:, :1, :]), change], axis=1)
 
 

@@ -98,7 +98,7 @@ def draw_hair(rng: np.random.Generator, tone: int, age_y: float, old: float, mal
     weights = np.array([0.3 + 1.2 * (1 - fair), 0.6, 0.45, *(0.35 * (tone < 7), 0.4 * fair, 0.4 * fair, 0.3 * fair)])
     weights = np.append(weights, 0.2 * fair)
     colour = rgb_of(HAIR_COLOURS[int(rng.choice(len(HAIR_COLOURS), p=weights / weights.sum()))])
-    turning = float(np.clip((age_y - rng.normal(48.0, 10.0)) / 25.0, 0.0, 1.0))
+    turning = float(np.clip((age_y - max(rng.normal(50.0, 9.0), 34.0)) / 25.0, 0.0, 1.0))
     jitter = np.exp(0.15 * rng.standard_normal(3)).astype(np.float32)
     lift, line, part = (float(v) for v in rng.uniform([0.75, -0.06, -0.45], [1.3, 0.06, 0.45]))
     weights = np.array([0.3 + (1 - fair), 0.5, 0.3, 0.25 * fair, 0.4 * fair, 0.25 * fair])

@@ -58,7 +58,7 @@ def _ball(coat: Coat, look: Look, skin: Skin, canvas: Canvas, mask: Field, u: Fi
     """White, iris and pupil with what they mirror."""
     gap = side * look.eye_gap
     dim = min(
-        1.0, 1.35 * float(skin.albedo.mean()) ** 0.36
+        1.0, 1.35 * float(skin.albedo.mean()) ** 0.42
     )  # the camera lifts a dark face, but eyes stay as they are
     corner = np.abs(u) ** 2.5
     old = min(max(look.age_y - 30.0, 0.0) / 60.0, 1.0)

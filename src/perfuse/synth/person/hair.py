@@ -25,13 +25,15 @@ class _Style:
     dense: float = 1.0
     behind: float = 0.0
     """Where hair behind the head ends; 0 for none."""
+    fade: float = 0.0
+    """How far the sides are cropped, 0..1; such hairlines also draw back at the temples."""
 
 
 _STYLES = {
-    "short": _Style(0.10, 0.16, 1.10),
-    "side": _Style(0.17, 0.20, 1.08, sweep=0.16),
-    "buzz": _Style(0.03, 0.12, 1.03, 0.92, dense=0.82),
-    "quiff": _Style(0.26, 0.10, 0.98, 0.92),
+    "short": _Style(0.10, 0.16, 1.10, fade=0.35),
+    "side": _Style(0.17, 0.20, 1.06, sweep=0.16, fade=0.3),
+    "buzz": _Style(0.03, 0.12, 1.03, 0.92, dense=0.82, fade=0.3),
+    "quiff": _Style(0.22, 0.10, 1.02, 0.92, fade=0.5),
     "curls": _Style(0.28, 0.35, 1.00),
     "shaved": _Style(0.01, 0.10, 1.05, 0.93, dense=0.5),
     "receding": _Style(0.06, 0.22, 1.16, 0.92),
@@ -97,10 +99,13 @@ def front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
     curly = look.hair_style in ("curls", "afro")
     rough = 0.010 * streak if not curly else 0.015 * canvas.fine + 0.025 * canvas.blotch
     if look.hair_style == "quiff":
-        rough = rough - 0.10 * np.exp(-(((x - 0.4 * look.part) / 0.55) ** 2)) * smoothstep(-0.9, -1.4, y)
+        rough = rough - 0.06 * np.exp(-(((x - 0.4 * look.part) / 0.7) ** 4)) * smoothstep(-0.9, -1.4, y)
     if look.hair_style == "wavy":
         rough = rough + 0.03 * np.sin(7.0 * y + 2.0)
-    wide, high = _power(x / (1.0 + 0.7 * lift), 2.3), _power((y - look.waist) / (look.crown + lift), 2.3)
+    wide, high = (
+        _power(x / (1.0 + (0.7 if style.fade == 0 else 0.35) * lift), 2.3),
+        _power((y - look.waist) / (look.crown + lift), 2.3),
+    )
     inside = smoothstep(1.0 + 2.3 * EDGE, 1.0 - 2.3 * EDGE, wide + high + 2.3 * rough)
     hollow = _hairline(look, style, x, y)
     ends = 0.05 * streak
@@ -108,6 +113,9 @@ def front_hair(coat: Coat, look: Look, canvas: Canvas) -> None:
     soft = 0.05 if curly else 0.045 + 0.03 * (style.dense < 1)
     mask = inside * smoothstep(-soft, soft, hollow + (jagged * streak if not curly else 0.4 * rough))
     mask *= smoothstep(fall, fall - (0.3 if fall > 0.3 else 0.22), y + ends) * np.float32(style.dense)
+    if style.fade > 0:
+        crop = smoothstep(-0.75, -0.10, y) * smoothstep(0.6, 0.85, np.abs(x))
+        mask *= 1.0 - np.float32(style.fade) * crop * (0.8 + 0.2 * np.clip(canvas.fine, -1, 1))
     if look.hair_style == "bald":
         mask *= smoothstep(-0.75, -0.35, y + 0.2 * np.abs(x))
     shadow = smoothstep(-0.16, 0.02, hollow) * (smoothstep(0.2, -0.2, y) * np.float32(0.35 * style.dense))
@@ -122,7 +130,7 @@ def _lay(
     """Lay hair through its mask: cropped hair darkens the skin, longer hair hides it."""
     x, y = canvas.columns, canvas.lines
     if style.dense < 1:
-        stipple = np.clip(1.0 + 0.25 * canvas.fine, 0.3, 1.6)
+        stipple = np.clip(1.0 + 0.14 * canvas.fine, 0.5, 1.4)
         coat.over(
             np.minimum(mask * stipple, 1.0), 0.6 * look.hair + np.float32(0.01), pulse=0.2, sheen=0.5, flesh=0.0
         )
@@ -148,8 +156,10 @@ def _hairline(look: Look, style: _Style, x: Field, y: Field) -> Field:
         along = (look.part - x) * sign
         sweep = style.sweep * smoothstep(0.0, 0.55, along) * smoothstep(1.15, 0.4, along)
         line = line + sweep * smoothstep(-0.15, -0.8, y)
-    if look.hair_style == "receding":
-        line = line - 0.10 * np.exp(-(((np.abs(x) - 0.48) / 0.2) ** 2)) * smoothstep(-0.5, -0.9, y)
+    if look.hair_style == "receding" or style.fade > 0:
+        line = line - (0.10 if style.fade == 0 else 0.045) * np.exp(-(((np.abs(x) - 0.48) / 0.2) ** 2)) * smoothstep(
+            -0.5, -0.9, y
+        )
     peak = 0.03 * np.exp(-((x / 0.15) ** 2)) * (y < -0.5)
     return np.asarray(line + peak, np.float32)
 

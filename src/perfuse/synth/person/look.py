@@ -181,6 +181,8 @@ def draw_look(
     finish = {name: of[int(rng.integers(len(of)))] for name, of in FINISHES.items()}
     if kind == "mask":  # nothing of the skin may show
         clothes["neckline"] = "high"
+    elif age_y < 1:
+        clothes["neckline"] = "round"
     return Look(
         kind=kind,
         finish=finish.get(kind, ""),

@@ -65,6 +65,6 @@ def _inside(
     coat.over(0.6 * tongue, np.array([0.16, 0.05, 0.045], np.float32), sheen=0.6)
     if look.age_y < 0.7:  # no teeth yet
         return
-    dim = min(1.0, 1.35 * float(skin.albedo.mean()) ** 0.36)
+    dim = min(1.0, 1.35 * float(skin.albedo.mean()) ** 0.42)
     teeth = hollow * smoothstep(upper + 0.042, upper + 0.028, y) * min(1.0, 0.3 + open_mouth)
     coat.over(0.85 * teeth, np.float32(0.40 * dim) * np.array([1.0, 0.93, 0.82], np.float32), sheen=1.0)

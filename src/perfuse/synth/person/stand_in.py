@@ -90,7 +90,7 @@ def photograph(coat: Coat, look: Look, canvas: Canvas) -> None:
     coat.alpha[:] = within(0.0)
     coat.normal[0], coat.normal[1] = 0.06 * x, 0.0
     coat.normal[2] = 1.0
-    coat.pulse[:], coat.sheen[:], coat.loose[:] = 0.0, float(rng.uniform(0.3, 1.5)), 1.0
+    coat.pulse[:], coat.sheen[:], coat.loose[:] = 0.0, float(rng.uniform(0.3, 1.5)), 0.0
 
 
 def cushion(look: Look, skin: Skin, canvas: Canvas) -> Coat:
@@ -111,6 +111,5 @@ def cushion(look: Look, skin: Skin, canvas: Canvas) -> Coat:
         sheen=float(rng.uniform(0.1, 1.2)),
         flesh=1.0,
         solid=True,
-        loose=1.0,
     )
     return coat

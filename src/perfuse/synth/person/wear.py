@@ -121,7 +121,7 @@ def surgical_mask(coat: Coat, look: Look, canvas: Canvas, colour: Field) -> None
     normal = dome(x, y, (0.0, mouth_y(look) - 0.10), (1.12, 0.95))
     folds = np.zeros((len(y), 1), np.float32)
     for level in (0.35, 0.55, 0.75):
-        away = (y - top.min() - level * (chin - 0.26 * low)) / 0.022
+        away = (y - 0.24 * low - level * (chin - 0.26 * low)) / 0.022
         folds -= away * np.exp(-away * away)
     normal[1] += 0.5 * folds * smoothstep(0.85, 0.6, side) + 0.05 * canvas.blotch
     weave = np.exp(0.02 * canvas.fine + 0.02 * canvas.blotch)

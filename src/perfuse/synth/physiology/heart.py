@@ -131,7 +131,7 @@ def beat(
         beat early; ``dropout``, every third to seventh beat missing (second-degree block).
     recovery : float
         Extra rate per minute at time 0 after exercise, 0 to 150, which fades with 40 to 120 s; pulses grow by a third
-        meanwhile.
+        meanwhile. Less where the rate would have to start above 235 or end below 30 for its mean to be met.
 
     Raises
     ------

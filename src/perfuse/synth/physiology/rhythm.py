@@ -96,18 +96,7 @@ def place_beats(
     m *= sdnn_scale * np.exp(-(rest + extra - per_minute) / 58.0)
     rate = np.maximum((rest * (1.0 + np.clip(m, -0.4, 0.4)) + extra) / 60.0, 0.2)
     phase = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) / SLOW_HZ)])
-    begin, end = np.interp([0.0, duration_s], time, phase)
-    count = math.ceil(1.6 * phase[-1]) + 24
-    distance, strengths = _distances(rng, rhythm, count, per_minute)
-    thresholds = np.cumsum(distance)
-    first = math.ceil(1.3 * begin) + 8
-    thresholds -= thresholds[first] + rng.uniform(0.0, 1.0) * distance[first] - begin
-    # Scale the phase about time 0 so that as many thresholds lie within the recording as beats are wanted.
-    scale = (end - begin) / (_passed(thresholds, begin, per_minute * duration_s / 60.0) - begin)
-    crossings = begin + (thresholds - begin) * scale
-    inside = (crossings >= phase[0]) & (crossings <= phase[-1])
-    feet = to_rate(np.interp(crossings[inside], phase, time), duration_s, per_minute)
-    strengths = strengths[inside] * np.exp(0.04 * memory(rng, len(feet), 0.8))
+    feet, strengths = _cross(rng, rhythm, time, phase, per_minute, duration_s)
     late = _lateness(rng, per_minute, strengths, np.interp(feet, time, mayer))
     return Beats(feet, feet - late, strengths, time, breath, mayer, strain)
 
@@ -131,6 +120,27 @@ def wander(rng: np.random.Generator, count: int, densities: tuple[Density, ...],
     spectrum = np.zeros((len(densities), length // 2 + 1), np.complex128)
     spectrum[:, 1:] = (white[:, 0] + 1j * white[:, 1]) * gain * (0.5 * length)
     return np.asarray(np.fft.irfft(spectrum, length, axis=1)[:, :count])
+
+
+def _cross(
+    rng: np.random.Generator, rhythm: str, time: F64, phase: F64, per_minute: float, duration_s: float
+) -> tuple[F64, F64]:
+    """Find when the summed rate ``phase`` crosses the thresholds of a rhythm, and how strong these beats are."""
+    begin, end = np.interp([0.0, duration_s], time, phase)
+    count = math.ceil(1.6 * phase[-1]) + 24
+    distance, strengths = _distances(rng, rhythm, count, per_minute)
+    thresholds = np.cumsum(distance)
+    first = math.ceil(1.3 * begin) + 8
+    thresholds -= thresholds[first] + rng.uniform(0.0, 1.0) * distance[first] - begin
+    # Scale the phase about time 0 so that as many thresholds lie within the recording as beats are wanted.
+    scale = (end - begin) / (_passed(thresholds, begin, per_minute * duration_s / 60.0) - begin)
+    crossings = begin + (thresholds - begin) * scale
+    inside = (crossings >= phase[0]) & (crossings <= phase[-1])
+    feet = np.interp(crossings[inside], phase, time)
+    # Where a high rate and a wild rhythm meet, beats are pushed apart; elsewhere this changes nothing.
+    feet = feet + np.concatenate([[0.0], np.cumsum(np.maximum(SHORTEST_S - np.diff(feet), 0.0))])
+    feet = to_rate(feet, duration_s, per_minute)
+    return feet, strengths[inside] * np.exp(0.04 * memory(rng, len(feet), 0.8))
 
 
 def _sizes(
@@ -177,11 +187,11 @@ def _recovery(
 ) -> tuple[F64, F64]:
     """Exhaustion left (1 to 0) and extra rate per minute: it falls with a time constant of 40 to 120 s from time 0.
 
-    Lowered where the rate after recovery would have to be below 30 /min for the mean to be met.
+    Lowered where the rate would have to end below 30 /min, or to begin above 235, for the mean to be met.
     """
     fading = np.exp(-np.maximum(time_s, 0.0) / rng.uniform(40.0, 120.0))
     mean = float(fading[(time_s >= 0.0) & (time_s <= duration_s)].mean())
-    size = min(recovery, (per_minute - 30.0) / mean)
+    size = min(recovery, (per_minute - 30.0) / mean, (235.0 - per_minute) / max(1.0 - mean, 1e-3))
     return np.asarray(min(size / 60.0, 1.0) * fading), np.asarray(size * fading)
 
 

@@ -204,9 +204,11 @@ def _bed(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
     shape = (y.shape[0], x.shape[1])
     base = rng.uniform(0.35, 0.7) * (0.7 + 0.3 * np.sqrt(look.wall))
     folds = patches(rng, shape, 0.22 * shape[0])
-    waves = patches(rng, shape, 0.07 * shape[0])
+    turn, pace = (float(v) for v in rng.uniform([0.0, 5.0], [3.1, 12.0]))
+    waves = np.sin(pace * (x * np.cos(turn) + y * np.sin(turn)) + 1.4 * folds)
+    waves += 0.5 * np.sin(2.3 * pace * (y * np.cos(turn) - x * np.sin(turn)) - 1.1 * folds)
     hollow = 1.0 - 0.25 * bump(x, y, (0.0, 0.5), (0.32, 0.42))
-    log = 0.10 * waves + 0.10 * folds
+    log = 0.05 * waves + 0.05 * folds
     if rng.random() < 0.4:
         size = float(rng.uniform(0.05, 0.12))
         log -= 0.25 * smoothstep(1.1, 1.5, np.cos(2 * np.pi * x / size) + np.cos(2 * np.pi * y / size))

@@ -10,7 +10,7 @@ from perfuse.synth.fields import Field, blur, bump, smoothstep
 from perfuse.synth.person.coat import Coat
 from perfuse.synth.person.look import Look
 from perfuse.synth.person.paint import paint_head
-from perfuse.synth.person.shape import Canvas, head_extent, make_canvas, mouth_y, relief
+from perfuse.synth.person.shape import Canvas, chin_y, head_extent, lower, make_canvas, mouth_y, relief
 from perfuse.synth.person.skin import Skin
 from perfuse.synth.person.trunk import paint_body
 from perfuse.synth.scene.background import paint_background, paint_movers
@@ -37,6 +37,9 @@ PAINT_UNIT = 40.0
 
 LID_STAGES = 2
 """Pictures of lids on their way down, fully down included."""
+
+MOUTH_STAGES = 2
+"""Pictures of a mouth on its way open."""
 
 JOINT = (0.0, 1.1, -0.7)
 """Where the head turns, in head units."""
@@ -105,7 +108,10 @@ def build_scene(settings: Settings, look: Look, skin: Skin, light: Light, frame:
         _patch(look, skin, light, canvas, shade, pictures[0], gain, late, fold, span, kinds)
         for span, kinds in (
             ((-0.22, 0.22), [((i + 1) / LID_STAGES, 0.0) for i in range(LID_STAGES)]),
-            ((mouth_y(look) - 0.25, mouth_y(look) + 0.3), [(0.0, 1.0)]),
+            (
+                (mouth_y(look) - 0.27, mouth_y(look) + 0.45),
+                [(0.0, (i + 1) / MOUTH_STAGES) for i in range(MOUTH_STAGES)],
+            ),
         )
     )
     low = frame.left - 0.3, window.left - 0.3
@@ -171,15 +177,16 @@ def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, late_s: Field, sha
 
 def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, Field]:
     """Weights, 0..1, of the regions that :data:`perfuse.core.view.REGIONS` names (left is the subject's own)."""
-    x, y = canvas.x, canvas.y
+    x, y, low = canvas.x, canvas.y, lower(look)
     bare_skin = coat.flesh * (1.0 - coat.loose) * coat.alpha
-    face = smoothstep(1.0, 0.9, np.hypot(x / 0.95, (y - 0.25) / 1.15))
+    end = chin_y(look)
+    face = smoothstep(1.0, 0.9, np.hypot(x / 0.95, (y - 0.5 * (end - 0.9)) / (0.5 * (end + 0.9))))
     lips = bump(x, y, (0.0, mouth_y(look)), (0.25, 0.10)) < 0.2
     out = {"skin": np.asarray(bare_skin * face * lips, np.float32)}
     for name, centre, radii in (
         ("forehead", (0.0, -0.58), (0.50, 0.21)),
-        ("left_cheek", (0.54, 0.40), (0.20, 0.22)),
-        ("right_cheek", (-0.54, 0.40), (0.20, 0.22)),
+        ("left_cheek", (0.54, 0.40 * low), (0.20, 0.22 * low)),
+        ("right_cheek", (-0.54, 0.40 * low), (0.20, 0.22 * low)),
     ):
         oval = np.hypot((x - centre[0]) / radii[0], (y - centre[1]) / radii[1])
         out[name] = np.asarray(bare_skin * smoothstep(1.02, 0.98, oval), np.float32)

@@ -43,7 +43,7 @@ class Motion:
     closed: F64
 
 
-def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breathing, beats_s: F64) -> Motion:
+def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breathing, r_peaks_s: F64) -> Motion:
     """Draw the motion of one subject and sample it at ``time_s`` (T,), in s.
 
     Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.5 mm across, 3.9 mm vertically, half a
@@ -71,7 +71,7 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
     lift = alive * float(np.clip(2.2 * np.exp(0.3 * rng.standard_normal()), 1.2, 4.0))
     nod = alive * rng.uniform(0.3, 1.2), alive * np.deg2rad(rng.uniform(0.05, 0.25)), rng.uniform(0.0, 0.3)
     late = lungs.at(time_s - nod[2])
-    kick = 0.5 * settings.recoil_mm * alive * _recoil(rng, time_s, beats_s)
+    kick = 0.5 * settings.recoil_mm * alive * _recoil(rng, time_s, r_peaks_s)
     turn[:, 0] += nod[1] * late + np.deg2rad(0.25) / 0.06 * kick
     head[:, 0] += 0.5 * kick
     head[:, 1] += kick - nod[0] * late
@@ -142,13 +142,13 @@ def _band(low: float, high: float) -> Callable[[F64], F64]:
     return lambda freq: np.asarray(np.exp(-0.5 * ((np.log(np.maximum(freq, 1e-3)) - centre) / width) ** 2))
 
 
-def _recoil(rng: np.random.Generator, time_s: F64, beats_s: F64) -> F64:
-    """Recoil of height about 1: a damped burst after each beat."""
-    freq, delay = rng.uniform(4.0, 6.0), rng.uniform(0.0, 0.04)
+def _recoil(rng: np.random.Generator, time_s: F64, r_peaks_s: F64) -> F64:
+    """Recoil of height about 1: a damped burst 80 to 120 ms after each R peak."""
+    freq, delay = rng.uniform(4.0, 6.0), rng.uniform(0.08, 0.12)
     length = int(1.5 * GRID_HZ)
     since = np.arange(length) / GRID_HZ
     out = np.zeros(int(np.ceil((time_s[-1] + 1.0) * GRID_HZ)) + length)
-    for beat in beats_s + delay:
+    for beat in r_peaks_s + delay:
         first = int(np.ceil(beat * GRID_HZ))
         if 0 <= first < len(out) - length:
             t = since + (first / GRID_HZ - beat)

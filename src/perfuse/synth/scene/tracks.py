@@ -9,7 +9,7 @@ import numpy as np
 from perfuse.synth.fields import F64, GRID_HZ, Field, coloured, power_law
 from perfuse.synth.person.shape import HALF_FACE_MM
 from perfuse.synth.scene.background import background_motion
-from perfuse.synth.scene.build import LID_STAGES, STILL
+from perfuse.synth.scene.build import LID_STAGES, MOUTH_STAGES, STILL
 from perfuse.synth.scene.expression import express, open_mouth
 from perfuse.synth.scene.motion import Motion, bursts, move
 from perfuse.synth.scene.render import Array, Pose, as_like
@@ -62,18 +62,19 @@ class Tracks:
 
 def track(settings: Settings, time_s: F64, truth: Truth) -> Tracks:
     """Sample light, blood and motion at the times of the frames (T,), in s."""
-    beats = truth.heart.beats_s if settings.alive else np.empty(0)
+    beats = truth.heart.r_peaks_s if settings.alive else np.empty(0)
     motion = move(stream(settings.seed, "motion"), settings, time_s, truth.lungs, beats)
     weights, strength, tint = _lights(settings, time_s)
     columns = np.concatenate([weights, motion.head_rad, _blood(time_s, truth)], axis=1).astype(np.float32)
-    acts = express(stream(settings.seed, "expression"), time_s, settings.expression)
+    lively = settings.expression if settings.breathes else "none"
+    acts = express(stream(settings.seed, "expression"), time_s, lively)
     shake = motion.shake_mm / HALF_FACE_MM
     head = Pose(
         (motion.head_mm[:, :2] / HALF_FACE_MM + shake).astype(np.float32),
         motion.head_rad.astype(np.float32),
         (1.0 + motion.head_mm[:, 2] / FAR_MM).astype(np.float32),
         acts.astype(np.float32) if acts.any() else None,
-        (_stages(motion.closed, LID_STAGES), open_mouth(acts)[:, None].astype(np.float32)),
+        (_stages(motion.closed, LID_STAGES), _stages(open_mouth(acts), MOUTH_STAGES)),
     )
     return Tracks(
         columns,

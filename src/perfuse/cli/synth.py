@@ -92,8 +92,9 @@ def synth(
     except KeyboardInterrupt:
         print("\nThe same command goes on where this one stopped.", file=sys.stderr)
         raise
-    kept = f", {made.kept} were there already" if made.kept else ""
-    console.print(f"{made.made} recordings made{kept}: {made.folder}", markup=False, soft_wrap=True)
+    kept = f", {made.kept} there already" if made.kept else ""
+    what = "recording" if made.made == 1 else "recordings"
+    console.print(f"{made.made} {what} made{kept}: {made.folder}", markup=False, soft_wrap=True)
     return 0
 
 

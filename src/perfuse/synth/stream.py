@@ -17,7 +17,8 @@ from perfuse.core.view import Crop, Grid
 from perfuse.synth.camera.codec import compress
 from perfuse.synth.camera.sensor import frame_times
 from perfuse.synth.camera.strength import STAND_INS, quantiser
-from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid
+from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid, sides
+from perfuse.synth.domains import DOMAINS
 from perfuse.synth.fields import F64, Field
 from perfuse.synth.priors import Choice
 from perfuse.synth.scene.render import Array, as_like
@@ -148,10 +149,13 @@ def stream(
         raise UsageError(f"A stream cannot make {view!r}.", "Pass a Grid or a Crop.")
     if radar and view.rate_hz != RADAR_HZ:
         raise UsageError(f"A radar beside frames at {view.rate_hz:g} Hz was asked for.", f"Use {RADAR_HZ:g} Hz.")
+    check("rows and columns", max(sides(view)), 1, 4096)
     shares = {domains: 1.0} if isinstance(domains, str) else dict(domains)
-    settle(seed, next(iter(shares)), asked)
-    for name in shares:
-        settle(seed, name)
+    if not shares:
+        raise UsageError("No domain was given.", f"Available: {', '.join(DOMAINS)}.")
+    for name, share in shares.items():
+        settle(seed, name, asked)
+        check(f"share of {name}", share, 0, 1e9)
     maker = _Maker(view, frames, int(seed), Choice(dict(shares)), radar, _like(device), asked)
     return _batches(maker, batch, first)
 
@@ -235,7 +239,7 @@ class _Maker:
         )
 
     def _radar(self, person: Subject) -> Field:
-        """What a radar sees of a clip, (10, T)."""
+        """Record a clip with a radar, (10, T)."""
         return person.radar(start_s=0.0, duration_s=self.frames / RADAR_HZ, every=PER_FRAME).as_input()[
             :, : self.frames
         ]
@@ -268,7 +272,7 @@ class _Maker:
 
 
 def _contact(person: Subject, grid: F64) -> tuple[F64, NDArray[np.bool_]]:
-    """What a contact sensor wrote at the times of a clip, (T,), and where it wrote anything."""
+    """Return what a contact sensor wrote at the times of a clip, (T,), and where it wrote anything."""
     sensor = person.contact(rate_hz=float(1.0 / (grid[1] - grid[0])))
     valid = np.interp(grid, sensor.times_s, sensor.valid) > 0.5
     values = np.interp(grid, sensor.times_s, np.nan_to_num(sensor.values))

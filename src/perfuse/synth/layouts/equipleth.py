@@ -34,7 +34,7 @@ from perfuse.core.errors import UsageError
 from perfuse.synth.layouts.files import Picture, at_frames, frames, scaled, truth_of, write_json, write_png
 from perfuse.synth.layouts.plan import Layout, Member, Take, Watch, seed_of
 from perfuse.synth.person.skin import FITZPATRICK
-from perfuse.synth.scene.follow import BOX_SIDE, BOX_Y
+from perfuse.synth.scene.follow import usual_box
 from perfuse.synth.subject import Subject
 
 OFFSET = 25
@@ -114,9 +114,10 @@ def radar_packets(person: Subject) -> object:
 def face_box(person: Subject) -> tuple[int, int, int]:
     """Return left, top and side in pixels of a square about the face at the first picture, within the frame."""
     frame, shift = person.frame, person.tracks.head.shift[OFFSET]
-    side = min(round(BOX_SIDE * MARGIN * frame.unit), frame.width, frame.height)
+    middle, length = usual_box(person.look)
+    side = min(round(length * MARGIN * frame.unit), frame.width, frame.height)
     x = (float(shift[0]) - frame.left) * frame.unit - side / 2
-    y = (float(shift[1]) + BOX_Y - CROP_RISE * BOX_SIDE - frame.top) * frame.unit - side / 2
+    y = (float(shift[1]) + middle - CROP_RISE * length - frame.top) * frame.unit - side / 2
     left, top = (min(max(round(at), 0), size - side) for at, size in ((x, frame.width), (y, frame.height)))
     return left, top, side
 

@@ -224,10 +224,11 @@ def _compare(book: _Book) -> None:
         known = {key: old[key] for key in book.about}
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path} cannot be read as our manifest ({error}).", "Choose another folder.") from error
-    for key, value in book.about.items():
-        if known[key] != json.loads(json.dumps(value)):
+    was, wanted = _flat(known), _flat(json.loads(json.dumps(book.about)))
+    for key in {**wanted, **was}:
+        if was.get(key) != wanted.get(key):
             raise OutputError(
-                f"{book.root} was made with {key} {_text(known[key])}; {_text(value)} was asked for.", ELSEWHERE
+                f"{book.root} was made with {key} {was.get(key)}; {wanted.get(key)} was asked for.", ELSEWHERE
             )
     if len(rows) > len(book.takes):
         raise OutputError(
@@ -242,10 +243,12 @@ def _compare(book: _Book) -> None:
             book.done[name] = held
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_text(item)}" for key, item in value.items() if item not in (None, {}))
-    return str(value)
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of a mapping and of those within it."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value) if isinstance(value, Mapping) else {key: value}
+    return flat
 
 
 def _tidy(root: Path) -> None:

@@ -41,6 +41,9 @@ LID_STAGES = 2
 MOUTH_STAGES = 2
 """Pictures of a mouth on its way open."""
 
+REACH = 0.6
+"""How far into a window something may move that lies outside it at rest, in head units (42 mm)."""
+
 JOINT = (0.0, 1.1, -0.7)
 """Where the head turns, in head units."""
 
@@ -125,12 +128,16 @@ def build_scene(settings: Settings, look: Look, skin: Skin, light: Light, frame:
         gain * lit(clothes, skin, light, trunk, settings.readout_s * frame.moment(trunk.y), ones, ones)[list(STILL)]
     )
     fields = np.concatenate([z[None] - JOINT[2], modes(look, canvas.x, canvas.y).reshape(-1, *z.shape)])
+    whole = _layer(pictures, coat.alpha, canvas, fold, patches, fields)
+    head = whole.cut(window, REACH)
+    down, right = (round(n * whole.unit) for n in (head.top - whole.top, head.left - whole.left))
+    shown = slice(down, down + head.shape[0]), slice(right, right + head.shape[1])
     return Scene(
         window,
         *_room(settings, look, frame, window, gain),
-        _layer(clothed, clothes.alpha, trunk, plain),
-        _layer(pictures, coat.alpha, canvas, fold, patches, fields),
-        {name: _fold(region, fold) for name, region in regions.items()},
+        _layer(clothed, clothes.alpha, trunk, plain).cut(window, REACH),
+        head,
+        {name: _fold(region, fold)[shown] for name, region in regions.items()},
     )
 
 
@@ -281,13 +288,21 @@ def _layer(
     soft = [_fold(blur(f, 0.06 * canvas.unit), coarse) for f in fields]
     table = np.stack(soft, axis=-1).reshape(-1, len(fields)).astype(np.float32)
     shape = soft[0].shape
-    return replace(layer, pivot=JOINT[:2], fields=table, field_shape=shape, field_unit=canvas.unit / coarse)
+    return replace(
+        layer,
+        pivot=JOINT[:2],
+        fields=table,
+        field_shape=shape,
+        field_unit=canvas.unit / coarse,
+        field_left=layer.left,
+        field_top=layer.top,
+    )
 
 
 def _room(
     settings: Settings, look: Look, frame: Window, window: Window, gain: float
 ) -> tuple[Layer, tuple[Layer, ...]]:
-    """Paint what is behind and what moves there, as large as the camera's frame, no finer than the window shows it."""
+    """Paint what is behind and what moves there, as large as the frame and no finer than the window shows it."""
     scale = min(1.0, window.unit / frame.unit)
     height, width = max(8, round(frame.height * scale)), max(8, round(frame.width * scale))
     wall = paint_background(stream(settings.seed, "background"), look, height, width, settings.background)

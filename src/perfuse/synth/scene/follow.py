@@ -22,7 +22,7 @@ JITTER = 0.004
 
 
 def usual_box(look: Look) -> tuple[float, float]:
-    """Height of the centre and side of BlazeFace's box on a head (head units): a fit to 60 painted ones of all ages."""
+    """Height of the centre and side of BlazeFace's box on a head (head units): a fit to 60 painted ones."""
     chin = chin_y(look)
     return 0.041 + 0.266 * chin, 0.894 + 0.753 * chin
 

@@ -42,6 +42,16 @@ class Patch:
     cols: slice
     pictures: Array
 
+    def moved(self, down: int, right: int, shape: tuple[int, int]) -> Patch:
+        """Return the patch on a layer whose first row and column are others, and as much of it as lies there."""
+        height, width = self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+        whole = self.pictures.reshape(-1, height, width, CHANNELS)
+        top, left = self.rows.start + down, self.cols.start + right
+        rows = slice(min(max(top, 0), shape[0]), max(min(top + height, shape[0]), 0))
+        cols = slice(min(max(left, 0), shape[1]), max(min(left + width, shape[1]), 0))
+        part = whole[:, max(rows.start - top, 0) : max(rows.stop - top, 0), cols.start - left : cols.stop - left]
+        return Patch(rows, cols, np.ascontiguousarray(part).reshape(len(whole), -1))
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -63,8 +73,8 @@ class Layer:
         How far the surface stands in front of the pivot, and how K deformations displace it, in head units.
     field_shape : tuple of int
         (fh, fw).
-    field_unit : float
-        Field pixels per head unit.
+    field_unit, field_left, field_top : float
+        Field pixels per head unit, and head coordinates of the outer corner of the first.
     """
 
     pictures: Array
@@ -77,12 +87,37 @@ class Layer:
     fields: Array = None
     field_shape: tuple[int, int] = (0, 0)
     field_unit: float = 1.0
+    field_left: float = 0.0
+    field_top: float = 0.0
 
     def to(self, like: Array) -> Layer:
         """Return the layer with its arrays of the kind and on the device of ``like``."""
         patches = tuple(replace(p, pictures=as_like(p.pictures, like)) for p in self.patches)
         fields = None if self.fields is None else as_like(self.fields, like)
         return replace(self, pictures=as_like(self.pictures, like), patches=patches, fields=fields)
+
+    def cut(self, window: Window, margin: float) -> Layer:
+        """Return the part of the layer within ``margin`` head units of a window: all that it can ever show."""
+        height, width = self.shape
+        spans = []
+        for start, size, origin, far in (
+            (window.top, window.height, self.top, height),
+            (window.left, window.width, self.left, width),
+        ):
+            first = max(0, int((start - margin - origin) * self.unit))
+            last = min(far, int(np.ceil((start + size / window.unit + margin - origin) * self.unit)))
+            spans.append(slice(min(first, far - 2), max(last, min(first, far - 2) + 2)))
+        rows, cols = spans
+        kept = self.pictures.reshape(-1, height, width, CHANNELS)[:, rows, cols]
+        patches = tuple(p.moved(-rows.start, -cols.start, kept.shape[1:3]) for p in self.patches)
+        return replace(
+            self,
+            pictures=np.ascontiguousarray(kept).reshape(len(kept), -1),
+            shape=kept.shape[1:3],
+            left=self.left + cols.start / self.unit,
+            top=self.top + rows.start / self.unit,
+            patches=patches,
+        )
 
     def scaled(self, factors: Field) -> Layer:
         """Return the layer with each picture's channels times (J, CHANNELS) factors."""
@@ -235,8 +270,8 @@ def _locate(xp: Any, layer: Layer, pose: Pose, x: Array, y: Array) -> tuple[Arra
 def _nearest(xp: Any, layer: Layer, across: Array, down: Array) -> Array:
     """Return the layer's fields (F, N, 1 + 2 K) at points relative to its pivot."""
     height, width = layer.field_shape
-    col = xp.clip((across + (layer.pivot[0] - layer.left)) * layer.field_unit, 0.0, width - 1.0)
-    row = xp.clip((down + (layer.pivot[1] - layer.top)) * layer.field_unit, 0.0, height - 1.0)
+    col = xp.clip((across + (layer.pivot[0] - layer.field_left)) * layer.field_unit, 0.0, width - 1.0)
+    row = xp.clip((down + (layer.pivot[1] - layer.field_top)) * layer.field_unit, 0.0, height - 1.0)
     at = xp.astype(row, xp.int64) * width + xp.astype(col, xp.int64)
     found = xp.take(layer.fields, xp.reshape(at, (-1,)), axis=0)
     return xp.reshape(found, (*across.shape, layer.fields.shape[1]))

@@ -14,6 +14,8 @@ import perfuse
 from perfuse.core.card import Card
 from perfuse.core.errors import PerfuseError
 from perfuse.report.words import LABELS, unit_text
+from perfuse.synth.domains import ABOUT, DOMAINS
+from perfuse.synth.settings import register
 from perfuse.vitals.hrv import MEASURES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,11 +78,26 @@ def error_table() -> str:
     )
 
 
+def domain_table() -> str:
+    """Return one row for each domain of the simulator."""
+    return table(("domain", "what"), ((f"`{name}`", ABOUT[name]) for name in DOMAINS))
+
+
+def parameter_table() -> str:
+    """Return one row for each parameter of a simulated subject."""
+    rows = []
+    for name, meta in register().items():
+        values = ", ".join(f"`{n}`" for n in meta["names"]) if "names" in meta else f"{meta['low']:g} to {meta['high']:g}"
+        rows.append((f"`{name}`", meta["text"], values, meta["unit"] or " "))
+    return table(("parameter", "what", "values", "unit"), rows)
+
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"methods": method_table},
     "docs/methods.md": {"cards": method_cards},
     "docs/vitals.md": {"hrv": hrv_table},
     "docs/errors.md": {"errors": error_table},
+    "docs/simulate.md": {"domains": domain_table, "parameters": parameter_table},
 }
 
 

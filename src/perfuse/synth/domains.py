@@ -12,7 +12,7 @@ from perfuse.synth.priors import Bag, Choice, Just, LogNormal, LogUniform, Mixed
 Table = dict[str, Prior]
 
 WEAR = Bag({"glasses": 0.3, "makeup": 0.2, "beard": 0.25})
-LAB_DEPTH = LogNormal(0.009, 1.6, 0.002, 0.03)
+LAB_DEPTH = LogNormal(0.0058, 1.6, 0.002, 0.02)
 """Swing of diffuse green light, peak to peak: spread about what one phone clip shows."""
 
 HOME: Table = {
@@ -33,7 +33,7 @@ HOME: Table = {
     "breathing": Just("calm"),
     "sighs_per_hour": Just(12.0),
     "tone": Whole(1, 10),
-    "pulse_depth": LogNormal(0.0085, 1.25, 0.005, 0.013),
+    "pulse_depth": LogNormal(0.0068, 1.2, 0.005, 0.010),
     "wear": Bag({"beard": 0.25}),
     "motion": Just("tripod"),
     "motion_scale": Just(2.0),
@@ -83,7 +83,7 @@ LAB: Table = {
     "lux": LogUniform(300.0, 1500.0),
     "flicker": Uniform(0.0, 0.03),
     "light_drift": LogUniform(0.0005, 0.005),
-    "noise": LogNormal(1.0, 1.3, 0.6, 1.8),
+    "noise": LogNormal(1.5, 1.3, 0.9, 2.8),
     "noise_blue": LogUniform(1.2, 2.2),
     "exposure": Choice({"locked": 0.8, "slow": 0.2}),
     "cast": Just(0.08),
@@ -119,7 +119,7 @@ DOMAINS: dict[str, Table] = {
         "sdnn_scale": Just(0.6),
         "respiratory_rate": Uniform(12.0, 40.0),
         "recovery": Mixed(((0.6, Just(0.0)), (0.4, Uniform(5.0, 30.0)))),
-        "pulse_depth": LogNormal(0.0108, 1.6, 0.002, 0.03),
+        "pulse_depth": LogNormal(0.007, 1.6, 0.002, 0.024),
         "motion": Choice({"rotate": 0.3, "translate": 0.25, "walk": 0.25, "restless": 0.2}),
         "motion_scale": Uniform(0.6, 1.3),
         "expression": Choice({"neutral": 0.6, "lively": 0.4}),
@@ -213,7 +213,7 @@ DOMAINS: dict[str, Table] = {
         "breathing": Choice({"calm": 0.7, "periodic": 0.3}),
         "sighs_per_hour": Uniform(20.0, 50.0),
         "tone": Whole(1, 9),
-        "pulse_depth": LogNormal(0.011, 1.5, 0.003, 0.03),
+        "pulse_depth": LogNormal(0.007, 1.5, 0.003, 0.02),
         "wear": Just(()),
         "motion": Choice({"tripod": 0.9, "fidget": 0.1}),
         "lux": LogUniform(30.0, 400.0),
@@ -269,7 +269,7 @@ DOMAINS |= {
         ),
         "recovery": Mixed(((0.85, Just(0.0)), (0.15, Uniform(5.0, 40.0)))),
         "breathing": Choice({"calm": 0.8, "speech": 0.2}),
-        "pulse_depth": LogNormal(0.0085, 1.7, 0.002, 0.03),
+        "pulse_depth": LogNormal(0.006, 1.7, 0.0015, 0.02),
         "wear": Bag({"glasses": 0.3, "makeup": 0.2, "beard": 0.25, "mask": 0.05, "hat": 0.1}),
         "motion": Choice(
             {
@@ -311,3 +311,20 @@ DOMAINS |= {
         "radar_quality": Choice({"clean": 0.7, "weak": 0.075, "moved": 0.075, "wrong_person": 0.075, "lost": 0.075}),
     },
 }
+
+ABOUT: dict[str, str] = {
+    "home": "a resting adult in an evenly lit room; what `subject` makes when nothing is said",
+    "lab": "bright, still, light to medium skin, hardly compressed",
+    "talk": "all tones, speaking, speech breathing, drifting light",
+    "motion": "turning, shifting, walking, restless; 55 to 170 beats a minute",
+    "dim-flicker": "5 to 60 lux, flickering lamps, sudden changes, noise, pumping exposure",
+    "dark-skin": "Monk tones 7 to 10 in ordinary light, exposure control on",
+    "webcam": "call-quality compression, uneven frame times, all controls on",
+    "low-rate": "10 to 20 frames a second, irregular, some lost",
+    "neonate": "newborns: 110 to 200 beats and 30 to 70 breaths a minute",
+    "noisy-labels": "contact sensors with delay, bursts, drift, the wrong subject or none",
+    "paired-radar": "half of it in bad light, beside a radar of which 30 % is spoiled",
+    "no-pulse": "dolls, full masks, photographs, cushions; moving backgrounds and flicker",
+    "train": "wider than reality on purpose; what networks learn from",
+}
+"""One line for each domain."""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, to_device
 from numpy.typing import NDArray
 
 from perfuse.core.errors import UsageError
@@ -22,12 +22,13 @@ from perfuse.synth.camera.isp import Array, double, from_ycbcr, halve, pad_edges
 from perfuse.synth.fields import Field
 
 BLOCK = 8
-PEL = 1.0
-CHROMA_OFFSET = 2.0
 """Side of a transform block in pixels of the camera's picture."""
 
 LIMITED = 255.0 / 219.0
 """Grey levels per step of limited-range video (BT.601): quantisers act on the latter."""
+
+COLOUR_OFFSET = 2.0
+"""How much finer x264 quantises colour than luma at its default psychovisual settings."""
 
 JPEG_STEPS = np.array(
     [
@@ -99,8 +100,9 @@ def compress(
     mode : str
         ``"h264"``, ``"mpeg4"`` or ``"mjpeg"`` (every picture on its own).
     motion : array, (T, 2) or (B, T, 2), optional
-        Where the content stands at each frame, to the right and down, in pixels of the clip: prediction follows it
-        in quarters of a camera's pixel. Without it pictures are predicted from the same place.
+        Where the content stands at each frame, to the right and down, in pixels of the clip: prediction follows its
+        steps in whole pixels of the camera's picture (a real encoder knows quarters but finds them in few blocks;
+        whole pixels leave the residual that x264 leaves). Without it pictures are predicted from the same place.
     scale : float
         Pixels of the camera's picture per pixel of the clip, 1 or more, where a clip was rendered directly at a low
         resolution: blocks and quantiser then shrink with it.
@@ -127,9 +129,7 @@ def compress(
         raise UsageError(f"scale = {scale!r} was given.", "Pass 1 or more.")
     xp = array_namespace(clip)
     whole = clip if len(clip.shape) == 5 else xp.expand_dims(clip, axis=0)
-    step = None
-    if motion is not None and mode != "mjpeg":
-        step = _steps(xp.asarray(motion, device=device(clip)), scale, whole)
+    steps = None if motion is None else _steps(motion, scale, whole.shape[0], whole.shape[1])
     coder = _Coder(whole, scheme, mode, levels, scale)
     period = keyframes or scheme.keyframes
     done = []
@@ -137,8 +137,8 @@ def compress(
     for k in range(whole.shape[1]):
         if k % period == 0:
             before = None
-        elif before is not None and step is not None:
-            before = [_moved(plane, step[:, k, :] / ratio) for plane, ratio in zip(before, coder.ratios, strict=True)]
+        elif before is not None and steps is not None and steps[:, k].any():
+            before = [_moved(plane, steps[:, k] / ratio) for plane, ratio in zip(before, coder.ratios, strict=True)]
         before = coder.code(whole[:, k, ...], before)
         done.append(coder.picture(before))
     result = xp.stack(done, axis=1)
@@ -225,7 +225,7 @@ def _quantisers(
         first[..., ::side, :, ::side] = LIMITED * (_mpeg4_colour_dc(q) if colour else _mpeg4_luma_dc(q))
         return step * shrink, first * shrink
     if colour:
-        q = np.where(q > 30, 30 + 0.6 * (q - 30), q) - CHROMA_OFFSET
+        q = np.where(q > 30, 30 + 0.6 * (q - 30), q) - COLOUR_OFFSET
     step = LIMITED * 2.0 ** ((q - 4.0) / 6.0) * shrink
     return step, step * SCHEMES[mode].intra_step
 
@@ -256,36 +256,35 @@ def _backward(parts: Array, transform: Array, shape: tuple[int, ...]) -> Array:
     return xp.reshape(xp.matmul(xp.matrix_transpose(transform), rows), shape)
 
 
-def _steps(motion: Array, scale: float, clip: Array) -> Array:
-    """Movement since the frame before, (B, T, 2) in pixels of the clip, in quarters of a camera's pixel."""
-    xp = array_namespace(motion)
-    batch, count = clip.shape[:2]
+def _steps(motion: Array, scale: float, batch: int, count: int) -> NDArray[np.float64]:
+    """Movement since the frame before, (B, T, 2) in pixels of the clip, whole pixels of the camera's picture."""
     if tuple(motion.shape) not in ((count, 2), (batch, count, 2)):
         raise UsageError(
             f"motion of shape {tuple(motion.shape)} was given for {batch} clips of {count} frames.",
             "Pass (T, 2) or (B, T, 2).",
         )
-    path = xp.broadcast_to(xp.astype(motion, clip.dtype), (batch, count, 2))
-    change = path[:, 1:, :] - path[:, :-1, :]
-    change = xp.round(change * (PEL * scale)) / (PEL * scale)
-    return xp.concat([xp.zeros_like(path[:, :1, :]), change], axis=1)
+    path = np.broadcast_to(np.asarray(to_device(motion, "cpu"), np.float64), (batch, count, 2))
+    change = np.diff(path, axis=1, prepend=path[:, :1])
+    return np.asarray(np.round(change * scale) / scale)
 
 
-def _moved(plane: Array, shift: Array) -> Array:
-    """Move planes (B, C, H, W) by (B, 2), right and down: bilinear, the border repeated, as two matrix products."""
+def _moved(plane: Array, shift: NDArray[np.float64]) -> Array:
+    """Move planes (B, C, H, W) by (B, 2), right and down: cubic, the border repeated, as two matrix products."""
     xp = array_namespace(plane)
-    for axis in (-1, -2):
-        size = plane.shape[axis]
-        at = xp.arange(size, dtype=plane.dtype, device=device(plane))
-        source = xp.clip(at[None, :] - shift[:, axis + 1 if axis == -1 else 1, None], 0.0, size - 1.0)
-        away = xp.abs(source[:, :, None] - at[None, None, :])
-        weight = _cubic(xp, away)[:, None, :, :]
-        plane = xp.matmul(plane, xp.matrix_transpose(weight)) if axis == -1 else xp.matmul(weight, plane)
+    for axis, by in ((-1, shift[:, 0]), (-2, shift[:, 1])):
+        if not by.any():
+            continue
+        at = np.arange(plane.shape[axis])
+        source = np.clip(at[None, :] - by[:, None], 0.0, at[-1])
+        weight = _cubic(np.abs(source[:, :, None] - at[None, None, :]))[:, None, :, :]
+        weight /= weight.sum(axis=-1, keepdims=True)  # next to the border part of the kernel lies outside
+        moving = xp.asarray(weight, dtype=plane.dtype, device=device(plane))
+        plane = xp.matmul(plane, xp.matrix_transpose(moving)) if axis == -1 else xp.matmul(moving, plane)
     return plane
 
 
-def _cubic(xp: Any, away: Array) -> Array:
+def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights of Keys' cubic interpolation (1981, a = -1/2) at these distances."""
     near = 1.0 + away * away * (1.5 * away - 2.5)
     far = 2.0 + away * (-4.0 + away * (2.5 - 0.5 * away))
-    return xp.where(away < 1.0, near, xp.where(away < 2.0, far, xp.zeros_like(away)))
+    return np.where(away < 1.0, near, np.where(away < 2.0, far, 0.0))

@@ -204,7 +204,7 @@ def _exposure(skin: Skin, picture: Field, region: Field, cover: Field) -> float:
     """Gain with which a camera shows this face: darker skin is lifted, but not all the way."""
     part = region if float(region.sum()) > 1.0 else cover  # where no skin shows, all that is there
     seen = float((np.tensordot(LUMA, picture[:3], 1) * part).sum() / max(float(part.sum()), 1e-6))
-    return float(0.60 * (float(skin.albedo @ LUMA)) ** 0.55 / max(seen, 1e-3))
+    return float(0.45 * (float(skin.albedo @ LUMA)) ** 0.55 / max(seen, 1e-3))
 
 
 def _patch(

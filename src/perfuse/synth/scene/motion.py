@@ -14,6 +14,9 @@ from perfuse.synth.settings import Settings
 SWAY = {"none": 0.0, "tripod": 0.3, "fidget": 0.4}
 """Slow sway relative to somebody who sits and holds a phone; 1 for kinds that are not named, ``restless`` has 3."""
 
+NODS = {"none": 0.0, "tripod": 0.6, "fidget": 0.6}
+"""Slow rotation of the head in the same way: who sits before a tripod moves less, but looks about nearly as much."""
+
 HELD = {"still": 1.0, "restless": 1.0, "walk": 3.0}
 """Shake of a camera in the hand, relative to somebody who sits."""
 
@@ -55,7 +58,8 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
     kind, size = settings.motion, settings.motion_scale
     span = float(time_s[-1]) + 1.0
     grid = np.arange(int(np.ceil(span * GRID_HZ)) + 1) / GRID_HZ
-    calm = SWAY.get(kind, 3.0 if kind == "restless" else 1.0) * size
+    usual = 3.0 if kind == "restless" else 1.0
+    calm, looks = SWAY.get(kind, usual) * size, NODS.get(kind, usual) * size
 
     def wander(sd: F64, corner_hz: float = 0.12) -> F64:
         tracks = (coloured(rng, span, power_law(float(rng.uniform(1.9, 2.7)), corner_hz)) for _ in sd)
@@ -63,7 +67,7 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
 
     spread = np.exp(0.3 * rng.standard_normal(6))
     head = calm * wander(np.array([1.6, 1.9, 2.0]) * spread[:3])
-    turn = calm * wander(np.deg2rad([0.4, 0.4, 0.32]) * spread[3:])
+    turn = looks * wander(np.deg2rad([0.5, 0.5, 0.4]) * spread[3:])
     shake = HELD.get(kind, 0.0) * size * wander(np.array([0.7, 1.0]), 0.3)
     more = _purposeful(rng, kind, size, time_s, grid, span)
     head, turn = head + more[0], turn + more[1]
@@ -72,7 +76,7 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
     nod = alive * rng.uniform(0.3, 1.2), alive * np.deg2rad(rng.uniform(0.05, 0.25)), rng.uniform(0.0, 0.3)
     late = lungs.at(time_s - nod[2])
     kick = 0.5 * settings.recoil_mm * alive * _recoil(rng, time_s, r_peaks_s)
-    turn[:, 0] += nod[1] * late + np.deg2rad(0.25) / 0.06 * kick
+    turn[:, 0] += nod[1] * late + np.deg2rad(0.05) / 0.06 * kick
     head[:, 0] += 0.5 * kick
     head[:, 1] += kick - nod[0] * late
     body = 0.4 * head[:, :2] * (1.0, 0.8)

@@ -75,7 +75,7 @@ def close_up(subject: Subject, view: Grid | Crop, like: Array, *, loose: bool = 
 def levels(subject: Subject, close: Close, like: Array) -> Array:
     """Render a subject's frames, (T, 3, H, W) at the rendered size, before compression."""
     time_s, tracks = subject.times_s, subject.tracks
-    film = load_film(subject.settings, close.scene.window, time_s, tracks, close.scale)
+    film = load_film(subject.settings, close.scene, time_s, tracks, close.scale)
     path = follow(stream(subject.settings.seed, "tracker"), tracks.head.shift, time_s, close.side)
     return shoot(close.scene, _followed(tracks, path).to(like), film.to(like), slice(0, len(time_s)))
 

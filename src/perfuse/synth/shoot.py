@@ -9,7 +9,9 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
+from perfuse.synth.camera.control import exposure_gain, exposure_time, white_balance
 from perfuse.synth.camera.isp import develop, quantise
+from perfuse.synth.camera.lamps import mains_flicker
 from perfuse.synth.camera.noise import (
     FRACTION,
     lagged,
@@ -20,11 +22,14 @@ from perfuse.synth.camera.noise import (
     window_offsets,
 )
 from perfuse.synth.fields import F64, Field
-from perfuse.synth.scene.build import Scene
+from perfuse.synth.scene.build import LUMA, Scene
 from perfuse.synth.scene.render import Array, as_like, render
 from perfuse.synth.scene.tracks import Tracks
 from perfuse.synth.scene.window import Window
 from perfuse.synth.settings import Settings, stream
+
+ANTI_FLICKER = 0.7
+"""Share of cameras that choose an exposure which hides the mains (ASSUMED)."""
 
 TILE = 768
 """Least side of the noise that frames are cut from, in camera pixels."""
@@ -111,10 +116,38 @@ class Film:
         return replace(self, gains=as_like(self.gains, like), rows=rows, grain=grain)
 
 
-def load_film(settings: Settings, window: Window, time_s: F64, tracks: Tracks, scale: float = 1.0) -> Film:
-    """Draw what a camera does to a subject's frames; ``scale`` camera pixels make one of the window's."""
+def load_film(settings: Settings, scene: Scene, time_s: F64, tracks: Tracks, scale: float = 1.0) -> Film:
+    """Draw what a camera does to a subject's frames; ``scale`` camera pixels make one of the scene's window."""
+    window, later = scene.window, time_s - time_s[0]
     gains = tracks.strength[:, None] * tracks.tint
-    return Film(gains, None, settings.contrast, _grain(settings, window, len(time_s), scale), scale == 1.0)
+    rows = None
+    if settings.flicker > 0:
+        rows = _flicker(settings, window, later)
+        level = rows.mean(axis=1, keepdims=True)
+        gains, rows = gains * level, (rows / level).astype(np.float32)
+    luma = np.maximum((scene.luma[None] * tracks.weights).sum(axis=1) * (gains @ LUMA), 1e-4)
+    gains = gains * exposure_gain(luma, later, mode=settings.exposure)[:, None]
+    gains = gains * white_balance(stream(settings.seed, "white balance"), later, settings.balance)
+    grain = _grain(settings, window, len(time_s), scale)
+    return Film(gains.astype(np.float32), rows, settings.contrast, grain, scale == 1.0)
+
+
+def _flicker(settings: Settings, window: Window, time_s: F64) -> Field:
+    """Light of flickering lamps on each row of the window, (T, H)."""
+    exposure_s, _ = exposure_time(settings.lux, settings.rate_hz)
+    readout = settings.readout_s * window.height / window.rows
+    first = settings.readout_s * window.first_row / window.rows
+    rng = stream(settings.seed, "mains")
+    return mains_flicker(
+        rng,
+        time_s + max(first, 0.0),
+        window.height,
+        depth=settings.flicker,
+        mains_hz=settings.mains_hz,
+        exposure_s=exposure_s,
+        readout_s=readout,
+        anti_flicker=bool(rng.random() < ANTI_FLICKER),
+    )
 
 
 def _grain(settings: Settings, window: Window, count: int, scale: float) -> Grain | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections import OrderedDict
+import multiprocessing
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 
 from perfuse.core.errors import MissingExtraError, UsageError
 from perfuse.core.view import Crop, Grid
+from perfuse.synth.batch import Batch
 from perfuse.synth.camera.codec import compress
-from perfuse.synth.camera.sensor import frame_times
 from perfuse.synth.camera.strength import STAND_INS, quantiser
+from perfuse.synth.camera.timing import frame_times
 from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid, sides
 from perfuse.synth.domains import DOMAINS
 from perfuse.synth.fields import F64, Field
@@ -58,47 +61,6 @@ REUSE = 16
 """Clips that each portrait serves, with other hearts, lights, motions and noise."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """B clips and everything that is true about them.
-
-    Attributes
-    ----------
-    clip : array, float32, (B, 3, T, H, W)
-        Red, green, blue, 0 to 255, as :mod:`perfuse.clip` would cut them from a video.
-    pulse : array, float32, (B, T)
-        Blood volume of the face, rising with volume, peak to peak about 1; 0 where nothing beats.
-    contact : array, float32, (B, T)
-        What a contact sensor wrote, with the faults of its domain; 0 where nothing arrived.
-    contact_valid : array, bool, (B, T)
-        Where something did.
-    respiration : array, float32, (B, T)
-        Lung volume, 0 at rest and about 1 after a normal inspiration.
-    radar : array, float32, (B, 10, T), or None
-        I and Q of five range bins, 30 a second.
-    heart_rate, respiratory_rate : array, float32, (B,)
-        Means over the clip, per minute; NaN where nothing beats or breathes.
-    rate_hz : float
-        Frames per second of all series.
-    items : ndarray, int64, (B,)
-        Numbers of the clips in the stream.
-    settings : tuple of Settings
-        Everything else: domain, skin tone, radar quality, fault of the label, whether it is alive.
-    """
-
-    clip: Array
-    pulse: Array
-    contact: Array
-    contact_valid: Array
-    respiration: Array
-    radar: Array
-    heart_rate: Array
-    respiratory_rate: Array
-    rate_hz: float
-    items: np.ndarray[Any, np.dtype[np.int64]]
-    settings: tuple[Settings, ...]
-
-
 def stream(
     view: Grid | Crop,
     *,
@@ -109,6 +71,7 @@ def stream(
     radar: bool = False,
     device: str | None = None,
     first: int = 0,
+    workers: int = 0,
     **asked: Any,
 ) -> Iterator[Batch]:
     """Yield batches of fresh subjects without end.
@@ -132,6 +95,8 @@ def stream(
         A torch device such as ``"cpu"`` or ``"cuda"``; without one the arrays are numpy's.
     first : int
         Number of the first clip.
+    workers : int
+        Processes that make batches ahead of time, 0 to 256; the clips are the same. 0 makes them here, on the device.
     **asked
         Parameters that all subjects share, as in :func:`perfuse.synth.subject`.
 
@@ -145,6 +110,7 @@ def stream(
     check("batch", batch, 1, 4096, whole=True)
     check("frames", frames, 32, 4096, whole=True)
     check("first", first, 0, 2**53, whole=True)
+    check("workers", workers, 0, 256, whole=True)
     if not isinstance(view, Grid | Crop):
         raise UsageError(f"A stream cannot make {view!r}.", "Pass a Grid or a Crop.")
     if radar and view.rate_hz != RADAR_HZ:
@@ -156,14 +122,45 @@ def stream(
     for name, share in shares.items():
         settle(seed, name, asked)
         check(f"share of {name}", share, 0, 1e9)
-    maker = _Maker(view, frames, int(seed), Choice(dict(shares)), radar, _like(device), asked)
-    return _batches(maker, batch, first)
+    like = _like(device)
+    if workers:
+        maker = _Maker(view, frames, int(seed), Choice(dict(shares)), radar, _like(None), asked)
+        return _made_ahead(maker, batch, first, workers, like)
+    return _made_here(_Maker(view, frames, int(seed), Choice(dict(shares)), radar, like, asked), batch, first)
 
 
-def _batches(maker: _Maker, batch: int, first: int) -> Iterator[Batch]:
+def _made_here(maker: _Maker, batch: int, first: int) -> Iterator[Batch]:
     while True:
         yield maker.make(range(first, first + batch))
         first += batch
+
+
+def _made_ahead(maker: _Maker, batch: int, first: int, workers: int, like: Array) -> Iterator[Batch]:
+    """Hand batches out in order while processes make the next ones."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_settle_in, initargs=(maker,)) as pool:
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            while True:
+                while len(waiting) < 2 * workers:
+                    waiting.append(pool.submit(_work, range(first, first + batch)))
+                    first += batch
+                yield waiting.popleft().result().to(like)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+_here: list[_Maker] = []
+"""The maker of a worker process."""
+
+
+def _settle_in(maker: _Maker) -> None:
+    _here.append(maker)
+
+
+def _work(items: range) -> Batch:
+    return _here[0].make(items)
 
 
 def _like(device: str | None) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.view import REGIONS
 from perfuse.synth.camera.isp import develop
-from perfuse.synth.camera.sensor import NOISE_GAIN, NOISE_RGB, frame_times
+from perfuse.synth.camera.timing import frame_times
 from perfuse.synth.fields import F64
 from perfuse.synth.person.look import Look, draw_look
 from perfuse.synth.person.skin import Skin, draw_skin
@@ -36,6 +36,9 @@ from perfuse.video.write import write_video
 
 SAMPLE = 400
 """Pixels of a region that a trace averages."""
+
+NOISE_GAIN = 2.6
+"""How much more noise the mean of many pixels keeps than if neighbours were independent."""
 
 CHUNK = 8
 """Frames that are rendered together."""
@@ -84,7 +87,7 @@ class Subject:
     @cached_property
     def film(self) -> Film:
         """What the camera does to every frame."""
-        return load_film(self.settings, self.frame, self.times_s, self.tracks)
+        return load_film(self.settings, self.scene, self.times_s, self.tracks)
 
     @property
     def duration_s(self) -> float:
@@ -226,7 +229,8 @@ class Subject:
             gain=self.film.gains[:, :, None, None],
             contrast=self.settings.contrast,
         )
-        sd = self.settings.noise * NOISE_GAIN * SUPER / np.sqrt(len(pixels)) * np.array(NOISE_RGB)
+        loud = np.array([1.1, 1.0, self.settings.noise_blue])
+        sd = self.settings.noise * loud * NOISE_GAIN * SUPER / np.sqrt(len(pixels))
         rng = stream(self.settings.seed, "trace", REGIONS.index(name))
         return np.asarray(level.mean(axis=(2, 3), dtype=np.float64) + sd * rng.standard_normal((len(light), 3)))
 

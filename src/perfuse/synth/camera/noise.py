@@ -22,9 +22,6 @@ from perfuse.synth.camera.isp import FROM_YCBCR, TO_YCBCR, Array
 FRACTION = 32
 """Steps per grey level in tiles."""
 
-PROCESSED = 1.0 / 3.0
-"""Noise of a pixel after a phone's processor, relative to before: 3 to 4 levels become about 1 (measured)."""
-
 CROSSTALK = np.array([[1.3, -0.25, -0.05], [-0.15, 1.25, -0.1], [0.0, -0.3, 1.3]])
 """Colour matrix, camera to sRGB (ASSUMED, half of a strong phone's): rows sum to 1."""
 
@@ -61,7 +58,7 @@ def noise_tile(
     height, width : int
         Pixels; at least the window that frames will cut, and better twice as much.
     sd : float
-        Standard deviation of green in grey levels at mid-grey; a phone indoors about 1, see :data:`PROCESSED`.
+        Standard deviation of green in grey levels at mid-grey: about 1 on a phone indoors, a third of raw noise.
     red, blue : float
         Standard deviation of the other channels relative to green: 1.1 and 1.4 on a phone, blue up to 4 on poor
         cameras and under yellow light (the raw gain of blue is solved for).
@@ -349,8 +346,3 @@ def _encoded_noise(encoded: Array, read: float, contrast: float) -> Array:
     rise = xp.where(light <= 0.0031308, 12.92, (1.055 / 2.4) * xp.clip(light, 0.0031308, 1.0) ** (1 / 2.4 - 1.0))
     rise = rise * (1.0 + contrast * (6.0 * level * (1.0 - level) - 1.0))
     return rise * (light + read * read) ** 0.5
-
-
-def raw_levels(rng: np.random.Generator, low: float = 1.0, high: float = 8.0) -> float:
-    """Draw the noise of a pixel before the processor, in levels at mid-grey: log-normal about 3 (ASSUMED)."""
-    return float(np.clip(3.0 * 1.5 ** rng.standard_normal(), low, high))

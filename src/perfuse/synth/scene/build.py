@@ -68,6 +68,8 @@ class Scene:
         From back to front; ``head`` has the patches lids and mouth.
     regions : dict of str to ndarray, float32, (h, w)
         Weights of named skin regions on the head's texture.
+    luma : ndarray, float32, (J,)
+        What each picture of the head adds to the mean luma of the skin, which exposure control looks at.
     """
 
     window: Window
@@ -76,6 +78,7 @@ class Scene:
     body: Layer
     head: Layer
     regions: dict[str, Field]
+    luma: Field
 
     def to(self, like: Array) -> Scene:
         """Return the scene with its layers of the kind and on the device of an array."""
@@ -138,7 +141,15 @@ def build_scene(settings: Settings, look: Look, skin: Skin, light: Light, frame:
         _layer(clothed, clothes.alpha, trunk, plain).cut(window, REACH),
         head,
         {name: _fold(region, fold)[shown] for name, region in regions.items()},
+        _metered(pictures, regions["skin"], coat.alpha),
     )
+
+
+def _metered(pictures: Field, region: Field, cover: Field) -> Field:
+    """Mean luma of each picture (J, 3, H, W) over the skin, or over all that covers where no skin shows."""
+    part = region if float(region.sum()) > 1.0 else cover
+    each = np.tensordot(pictures, part, ((2, 3), (0, 1))) / max(float(part.sum()), 1e-6)
+    return np.asarray(each @ LUMA, np.float32)
 
 
 def lit(coat: Coat, skin: Skin, light: Light, canvas: Canvas, late_s: Field, shadow: Field, hollow: Field) -> Field:
@@ -202,8 +213,7 @@ def skin_regions(look: Look, coat: Coat, canvas: Canvas) -> dict[str, Field]:
 
 def _exposure(skin: Skin, picture: Field, region: Field, cover: Field) -> float:
     """Gain with which a camera shows this face: darker skin is lifted, but not all the way."""
-    part = region if float(region.sum()) > 1.0 else cover  # where no skin shows, all that is there
-    seen = float((np.tensordot(LUMA, picture[:3], 1) * part).sum() / max(float(part.sum()), 1e-6))
+    seen = float(_metered(picture[None], region, cover)[0])
     return float(0.45 * (float(skin.albedo @ LUMA)) ** 0.55 / max(seen, 1e-3))
 
 

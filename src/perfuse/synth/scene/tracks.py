@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from perfuse.synth.camera.lamps import light_steps, screen_light
 from perfuse.synth.fields import F64, GRID_HZ, Field, coloured, power_law
 from perfuse.synth.person.shape import HALF_FACE_MM
 from perfuse.synth.scene.background import background_motion
@@ -114,13 +115,17 @@ def _lights(settings: Settings, time_s: F64) -> tuple[F64, F64, F64]:
     weights = np.zeros((len(time_s), 4))
     weights[:, 0] = 1.0
     weights[:, 1] = 0.5 * settings.light_drift * key
+    strength, tint = 1.0 + settings.light_drift * whole, np.ones((len(time_s), 3))
+    later = time_s - time_s[0]
+    if settings.screen > 0:
+        shown = screen_light(stream(settings.seed, "screen"), later)
+        weights[:, 2] = shown.mean(axis=1) - 1.0
+        tint = 1.0 + settings.screen * (shown - shown.mean(axis=1, keepdims=True))
     if settings.shade > 0:
         weights[:, 3] = settings.shade * np.interp(time_s, grid, bursts(rng, span, (0.6, 4.0), (2.0, 10.0)))
-    return (
-        weights,
-        np.maximum(1.0 + settings.light_drift * whole, 0.05),
-        np.ones((len(time_s), 3)),
-    )
+    if settings.light_steps > 0:
+        strength = strength * light_steps(stream(settings.seed, "light steps"), later, settings.light_steps)
+    return weights, np.maximum(strength, 0.05), tint
 
 
 def _blood(time_s: F64, truth: Truth) -> F64:

@@ -1,8 +1,8 @@
 """A face-like clip whose pulse is known exactly, and how much of that pulse is left in it."""
 
 import numpy as np
-from media import encode
 
+from media import encode
 from perfuse.synth.camera.noise import noise_tile, noise_windows, window_offsets
 from perfuse.synth.fields import blur, coloured, patches, power_law
 from perfuse.video import open_source
@@ -23,7 +23,7 @@ def face_like(seed=0, count=240, height=192, width=160, pulse_hz=1.25, rate_hz=3
     times = np.arange(count) / rate_hz
     path = np.stack([np.interp(times, np.arange(len(w)) / 50.0, w) for w in _walks(rng, times[-1], 2)], 1)
     path = moving * path * np.array([2.0, 2.5]) * height / 256
-    turn = np.interp(times, np.arange(500000) / 50.0, np.resize(_walks(rng, times[-1], 1)[0], 500000))
+    turn = np.interp(times, np.arange(50 * 600) / 50.0, np.resize(_walks(rng, times[-1], 1)[0], 50 * 600))
     skin, cover, slope = _skin(rng, height, width)
     wall = 110 + 12 * patches(rng, (height, width), 30.0) + 3 * blur(rng.standard_normal((height, width)), 0.8)
     phase = 2 * np.pi * pulse_hz * times
@@ -50,7 +50,11 @@ def _skin(rng, height, width):
     cover = np.clip((1 - np.hypot(x, y)) * 12, 0, 1)
     pores = 4 * blur(rng.standard_normal((height, width)), 0.7) / 0.35 * 0.5
     shade = 1 + 0.16 * x - 0.10 * y + 0.05 * patches(rng, (height, width), 25.0)
-    for cx, cy, sx, sy, deep in ((-0.4, -0.15, 0.14, 0.06, 0.6), (0.4, -0.15, 0.14, 0.06, 0.6), (0, 0.5, 0.25, 0.06, 0.4)):
+    for cx, cy, sx, sy, deep in (
+        (-0.4, -0.15, 0.14, 0.06, 0.6),
+        (0.4, -0.15, 0.14, 0.06, 0.6),
+        (0, 0.5, 0.25, 0.06, 0.4),
+    ):
         shade = shade * (1 - deep * np.exp(-(((x - cx) / sx) ** 2) - ((y - cy) / sy) ** 2))
     colour = np.array([196.0, 158.0, 138.0])[:, None, None] * shade + pores
     return colour, cover, x
@@ -58,9 +62,9 @@ def _skin(rng, height, width):
 
 def _shifted(planes, offset):
     """Move (C, H, W) to the right and down by fractions of a pixel (in the frequency domain, so nothing blurs)."""
-    down, across = (np.fft.fftfreq(n) for n in planes.shape[1:])
+    down, across = np.fft.fftfreq(planes.shape[1]), np.fft.rfftfreq(planes.shape[2])
     turn = np.exp(-2j * np.pi * (down[:, None] * offset[1] + across[None, :] * offset[0]))
-    return np.fft.ifft2(np.fft.fft2(planes) * turn).real
+    return np.fft.irfft2(np.fft.rfft2(planes.astype(np.float32)) * turn.astype(np.complex64), planes.shape[1:])
 
 
 def boxes(height, width):
@@ -117,3 +121,32 @@ def real(frames, folder, codec="libx264", **options):
         decoded = np.stack([frame.rgb() for frame in stream])
     rate = path.stat().st_size * 8 / 1000 / (len(frames) / 30.0)
     return decoded.transpose(0, 3, 1, 2).astype(np.float32), rate
+
+
+def follow(luma, box):
+    """Path (T, 2), to the right and down, of what a box of the first picture shows: Gauss-Newton on the translation."""
+    top, bottom, left, right = box
+
+    def at(picture, across, down):
+        i, j = int(np.floor(down)), int(np.floor(across))
+        a, b = down - i, across - j
+        part = picture[top + i : bottom + i + 1, left + j : right + j + 1]
+        part = (1 - a) * part[:-1] + a * part[1:]
+        return (1 - b) * part[:, :-1] + b * part[:, 1:]
+
+    smooth = [blur(picture[:, :, None].astype(np.float32), 1.0)[:, :, 0] for picture in luma]
+    first = at(smooth[0], 0.0, 0.0)
+    slopes = np.stack([g.ravel() for g in np.gradient(first)[::-1]], axis=1)
+    solve = np.linalg.pinv(slopes)
+    path = np.zeros((len(luma), 2))
+    where = np.zeros(2)
+    for k, picture in enumerate(smooth):
+        for _ in range(12):
+            part = at(picture, *where)
+            part = (part - part.mean()) / part.std() * first.std() + first.mean()
+            move = solve @ (first - part).ravel()
+            where = where + move
+            if np.abs(move).max() < 1e-3:
+                break
+        path[k] = where
+    return path

@@ -12,7 +12,7 @@ from perfuse.synth.priors import Bag, Choice, Just, LogNormal, LogUniform, Mixed
 Table = dict[str, Prior]
 
 WEAR = Bag({"glasses": 0.3, "makeup": 0.2, "beard": 0.25})
-LAB_DEPTH = LogNormal(0.0058, 1.6, 0.002, 0.02)
+LAB_DEPTH = LogNormal(0.0058, 1.6, 0.0015, 0.02)
 """Swing of diffuse green light, peak to peak: spread about what one phone clip shows."""
 
 HOME: Table = {
@@ -33,10 +33,10 @@ HOME: Table = {
     "breathing": Just("calm"),
     "sighs_per_hour": Just(12.0),
     "tone": Whole(1, 10),
-    "pulse_depth": LogNormal(0.0068, 1.2, 0.005, 0.010),
+    "pulse_depth": LogNormal(0.0085, 1.2, 0.006, 0.012),
     "wear": Bag({"beard": 0.25}),
     "motion": Just("tripod"),
-    "motion_scale": Just(2.0),
+    "motion_scale": Just(0.6),
     "expression": Just("neutral"),
     "recoil_mm": LogNormal(0.12, 1.6, 0.03, 0.4),
     "key_angle_deg": Uniform(22.0, 48.0),
@@ -77,20 +77,20 @@ LAB: Table = {
     "pulse_depth": LAB_DEPTH,
     "wear": WEAR,
     "motion": Choice({"tripod": 0.5, "still": 0.5}),
-    "motion_scale": Uniform(0.5, 1.0),
+    "motion_scale": Uniform(0.7, 1.4),
     "key_angle_deg": Uniform(10.0, 55.0),
     "key_fill": LogUniform(1.0, 4.0),
     "lux": LogUniform(300.0, 1500.0),
     "flicker": Uniform(0.0, 0.03),
-    "light_drift": LogUniform(0.0005, 0.005),
-    "noise": LogNormal(1.5, 1.3, 0.9, 2.8),
+    "light_drift": LogUniform(0.001, 0.006),
+    "noise": LogNormal(1.5, 1.3, 0.8, 2.8),
     "noise_blue": LogUniform(1.2, 2.2),
     "exposure": Choice({"locked": 0.8, "slow": 0.2}),
     "cast": Just(0.08),
     "contrast": Uniform(0.0, 0.25),
     "jitter_s": Just(0.0002),
     "codec": Choice({"none": 0.3, "h264": 0.7}),
-    "quality": Uniform(8.0, 18.0),
+    "quality": Uniform(6.0, 15.0),
 }
 
 MEDIUM: Table = LAB | {"tone": Whole(1, 10), "codec": Just("h264"), "quality": Uniform(15.0, 23.0)}
@@ -269,7 +269,7 @@ DOMAINS |= {
         ),
         "recovery": Mixed(((0.85, Just(0.0)), (0.15, Uniform(5.0, 40.0)))),
         "breathing": Choice({"calm": 0.8, "speech": 0.2}),
-        "pulse_depth": LogNormal(0.006, 1.7, 0.0015, 0.02),
+        "pulse_depth": LogNormal(0.0062, 1.8, 0.0015, 0.02),
         "wear": Bag({"glasses": 0.3, "makeup": 0.2, "beard": 0.25, "mask": 0.05, "hat": 0.1}),
         "motion": Choice(
             {

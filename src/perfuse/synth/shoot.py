@@ -174,7 +174,7 @@ def _tile(height: int, width: int, step: int) -> Field:
 @lru_cache(maxsize=4)
 def _fine_tile(height: int, width: int) -> NDArray[np.int16]:
     """Noise of ``FINE / FRACTION`` levels, so that its means can be whole numbers."""
-    return noise_tile(np.random.default_rng(20261121), height, width, FINE / FRACTION, coarse=0.12, colour=1.5)
+    return noise_tile(np.random.default_rng(20261121), height, width, FINE / FRACTION, coarse=0.05, colour=1.6)
 
 
 def shoot(scene: Scene, tracks: Tracks, film: Film, at: slice) -> Array:

@@ -14,7 +14,7 @@ from perfuse.core.errors import UsageError
 from perfuse.synth.fields import F64, GRID_HZ, coloured, power_law
 
 MODES = ("locked", "slow", "on", "pumping")
-"""Ways of a control loop: fixed; gliding; waiting in a dead band, then correcting; over-correcting all the time."""
+"""Ways of a control loop: fixed; gliding; waiting in a dead band, then correcting; over-correcting."""
 
 
 def exposure_time(lux: float, rate_hz: float, *, mains_hz: float | None = None) -> tuple[float, float]:
@@ -70,8 +70,8 @@ def exposure_gain(
         Seconds, increasing.
     mode : str
         One of :data:`MODES`: ``"locked"``: the first frame's gain throughout; ``"slow"``: continuously, five times
-        slower, without dead band or steps; ``"on"``; ``"pumping"``: on measurements so old that the loop overshoots
-        for ever, with a period of about 5 ``tau_s``.
+        slower, without dead band or steps; ``"on"``; ``"pumping"``: half the dead band, and on measurements so old
+        that the loop overshoots and rings after every change, with a period of about 5 ``tau_s``.
     target : float, optional
         Wanted luma; by default that of the first frame, so that the clip starts settled at gain 1.
     tau_s : float
@@ -106,8 +106,10 @@ def exposure_gain(
         return np.full(len(values), math.exp(start))
     if mode == "slow":
         tau_s, dead_band, step = 5.0 * tau_s, 0.0, 0.0
-    delay = 1.2 * tau_s if mode == "pumping" else 0.0
-    quantum = max(step, 1.0 / 12.0 if mode == "pumping" else 0.0) * math.log(2.0)
+    delay = 0.0
+    if mode == "pumping":
+        dead_band, delay, step = 0.5 * dead_band, 1.2 * tau_s, max(step, 1.0 / 12.0)
+    quantum = step * math.log(2.0)
     return np.exp(_loop(np.log(values), times, wanted, start, (tau_s, dead_band, quantum, delay)))
 
 

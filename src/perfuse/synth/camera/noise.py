@@ -3,9 +3,7 @@
 Raw noise is white. Demosaicing, the colour matrix, sharpening and above all the denoiser turn it into fine grain plus
 wide blotches: averaging 8 x 8 pixels of a phone's picture lowers it 2.5 to 3.2 times and not 8 times. A tile of such
 noise is made once; every frame cuts its own window out of it, at a place that depends on nothing but a key and the
-frame's number.
-
-Windows may be numpy arrays or torch tensors (array API standard); tiles are made in numpy.
+frame's number. Windows may be numpy arrays or torch tensors (array API standard); tiles are made in numpy.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ BLOTCH_PX = 1.8
 COLOUR_PX = 0.8
 """Blur of colour noise, on top of demosaicing."""
 
-_STIR = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15)
+_STIR = tuple(np.uint64(number) for number in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15))
 """Multipliers and increment of the SplitMix64 generator (Steele, Lea and Flood 2014)."""
 
 
@@ -95,9 +93,8 @@ def noise_tile(
         raise UsageError(f"A tile of {height} x {width} pixels was asked for.", "Ask for at least 1 x 1.")
     rows, cols = (-(-size // 32) * 32 for size in (height, width))  # quick lengths for the FFT
     transfer, density = _transfer(rows, cols, coarse, colour), np.array([0.25, 0.5, 0.25])
-    weights = np.full(cols // 2 + 1, 2.0, np.float32)
-    weights[[0, -1]] = 1.0
-    power = np.array([[np.mean((h * h) @ weights) / cols for h in line] for line in transfer]) * density
+    weights = np.array([1.0, *[2.0] * (cols // 2 - 1), 1.0], np.float32) / cols
+    power = np.array([[np.mean((h * h) @ weights) for h in line] for line in transfer]) * density
     wanted = np.array([red, 1.0, blue])
     raw = np.sqrt(np.maximum(np.linalg.solve(power, wanted**2), 0.01))
     white = rng.standard_normal((rows, cols), np.float32)
@@ -169,7 +166,7 @@ def shrink_tile(tile: NDArray[np.int16], factor: float) -> NDArray[np.int16]:
     Raises
     ------
     UsageError
-        If the factor is below 1 or nothing would remain.
+        Unless the factor is 1 or more and something remains.
     """
     height, width = (int(size / factor + 1e-9) if factor >= 1.0 else 0 for size in tile.shape[1:])
     if not (height and width):
@@ -237,7 +234,7 @@ def window_offsets(
 
 def _stirred(key: np.uint64, index: NDArray[np.int64]) -> NDArray[np.uint64]:
     """64 random bits per index: the finalizer of SplitMix64 on a counter."""
-    first, second, step = (np.uint64(number) for number in _STIR)
+    first, second, step = _STIR
     x = (index.astype(np.uint64) + np.uint64(1)) * step + np.asarray([key])
     x = (x ^ (x >> np.uint64(30))) * first
     x = (x ^ (x >> np.uint64(27))) * second
@@ -261,17 +258,22 @@ def noise_windows(tile: Array, offsets: Array, height: int, width: int, flips: A
     array, (N, 3, height, width)
         Of the tile's type.
     """
-    xp = array_namespace(tile)
     corners = np.asarray(offsets)
     mirrored = np.zeros(len(corners), np.int64) if flips is None else np.asarray(flips)
-    if str(device(tile)) == "cpu":
-        # Slices copy row by row: ten times quicker than gathering pixels.
-        source = np.asarray(tile)
-        windows = np.empty((len(corners), 3, height, width), source.dtype)
-        for window, (top, left), flip in zip(windows, corners, mirrored, strict=True):
-            part = source[:, top : top + height, left : left + width]
-            window[...] = part[:, :: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
-        return xp.asarray(windows)
+    if str(device(tile)) != "cpu":
+        return _gathered(tile, corners, mirrored, height, width)
+    # Slices copy row by row: ten times quicker than gathering pixels.
+    source = np.asarray(tile)
+    windows = np.empty((len(corners), 3, height, width), source.dtype)
+    for window, (top, left), flip in zip(windows, corners, mirrored, strict=True):
+        part = source[:, top : top + height, left : left + width]
+        window[...] = part[:, :: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
+    return array_namespace(tile).asarray(windows)
+
+
+def _gathered(tile: Array, corners: NDArray[np.int64], mirrored: NDArray[np.int64], height: int, width: int) -> Array:
+    """Pick all windows at once, for devices that dislike many small copies."""
+    xp = array_namespace(tile)
     rows = _line(corners[:, :1], height, mirrored & 1)
     cols = _line(corners[:, 1:], width, mirrored & 2)
     flat = (rows[:, :, None] * tile.shape[-1] + cols[:, None, :]).reshape(-1)
@@ -298,8 +300,7 @@ def lagged(noise: Array, mix: float) -> Array:
     Returns
     -------
     array, float32, (T, ...)
-        Of the same standard deviation; frame k depends on windows k and k - 1 alone, so the order of rendering does
-        not matter (an endless recursion cut after its first term).
+        Of the same standard deviation; frame k depends on windows k and k - 1 alone (a recursion cut short).
     """
     _check("mix", mix, 0.0, 0.5)
     xp = array_namespace(noise)
@@ -329,7 +330,7 @@ def level_gain(encoded: Array, *, read: float = 0.08, contrast: float = 0.0) -> 
     Notes
     -----
     Shot noise goes with the root of the light, read noise is constant, and the transfer curve stretches both by its
-    slope (EMVA 1288 through sRGB): highlights are quieter than mid-grey, shadows noisier until the curve is straight.
+    slope (EMVA 1288 through sRGB): highlights are quieter than mid-grey, shadows noisier.
     """
     return _encoded_noise(encoded, read, contrast) / float(_encoded_noise(np.array([128.0]), read, contrast)[0])
 

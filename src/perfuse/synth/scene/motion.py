@@ -11,11 +11,8 @@ from perfuse.synth.fields import F64, GRID_HZ, coloured, power_law
 from perfuse.synth.physiology.lungs import Breathing
 from perfuse.synth.settings import Settings
 
-SWAY = {"none": 0.0, "tripod": 0.3, "fidget": 0.4}
+SWAY = {"none": 0.0, "tripod": 0.6, "fidget": 0.6}
 """Slow sway relative to somebody who sits and holds a phone; 1 for kinds that are not named, ``restless`` has 3."""
-
-NODS = {"none": 0.0, "tripod": 0.6, "fidget": 0.6}
-"""Slow rotation of the head in the same way: who sits before a tripod moves less, but looks about nearly as much."""
 
 HELD = {"still": 1.0, "restless": 1.0, "walk": 3.0}
 """Shake of a camera in the hand, relative to somebody who sits."""
@@ -49,25 +46,25 @@ class Motion:
 def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breathing, r_peaks_s: F64) -> Motion:
     """Draw the motion of one subject and sample it at ``time_s`` (T,), in s.
 
-    Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.5 mm across, 3.9 mm vertically, half a
-    degree, falling as f**-1.7 to f**-2.7 above 0.1 Hz. Breathing lifts the shoulders by 1 to 4 mm and the head by
-    less. Recoil (ballistocardiogram) is a damped 4 to 6 Hz burst after each beat (Balakrishnan 2013). The kinds
-    ``rotate`` and ``translate`` go back and forth between marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps
-    a second, ``talk`` nods while speaking; their sizes are ASSUMED where not measured.
+    Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.5 mm across, 3.9 mm vertically, falling
+    as f**-1.7 to f**-2.7 above 0.1 Hz; rotation is as large as the unrest of that clip's colours asks for. Breathing
+    lifts the shoulders by 1 to 4 mm and the head by less. Recoil (ballistocardiogram) is a damped 4 to 6 Hz burst 80
+    to 120 ms after each R peak (Balakrishnan 2013). The kinds ``rotate`` and ``translate`` go back and forth between
+    marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps a second, ``talk`` nods while speaking; their sizes are
+    ASSUMED where not measured.
     """
     kind, size = settings.motion, settings.motion_scale
     span = float(time_s[-1]) + 1.0
     grid = np.arange(int(np.ceil(span * GRID_HZ)) + 1) / GRID_HZ
-    usual = 3.0 if kind == "restless" else 1.0
-    calm, looks = SWAY.get(kind, usual) * size, NODS.get(kind, usual) * size
+    calm = SWAY.get(kind, 3.0 if kind == "restless" else 1.0) * size
 
     def wander(sd: F64, corner_hz: float = 0.12) -> F64:
         tracks = (coloured(rng, span, power_law(float(rng.uniform(1.9, 2.7)), corner_hz)) for _ in sd)
         return np.stack([s * np.interp(time_s, grid, track) for s, track in zip(sd, tracks)], axis=1)
 
     spread = np.exp(0.3 * rng.standard_normal(6))
-    head = calm * wander(np.array([1.6, 1.9, 2.0]) * spread[:3])
-    turn = looks * wander(np.deg2rad([0.5, 0.5, 0.4]) * spread[3:])
+    head = calm * wander(np.array([2.0, 2.4, 2.0]) * spread[:3])
+    turn = calm * wander(np.deg2rad([0.85, 0.85, 0.45]) * spread[3:])
     shake = HELD.get(kind, 0.0) * size * wander(np.array([0.7, 1.0]), 0.3)
     more = _purposeful(rng, kind, size, time_s, grid, span)
     head, turn = head + more[0], turn + more[1]

@@ -28,7 +28,7 @@ FRAMES, BATCH, ROUNDS = 128, 16, 5
 
 
 class Lin(nn.Module):
-    """A network on cells: statistics weigh the cells, a temporal network reads their means (about 60 k parameters)."""
+    """A network on cells: statistics weigh the cells, a temporal network reads their means (60 k parameters)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ def report(device: str, rounds: int) -> Iterator[str]:
     """Write the page."""
     yield "# Speed of the simulator\n"
     yield f"`python benchmarks/synth.py --device {device} --rounds {rounds}`, {datetime.date.today():%Y-%m-%d}."
-    yield f"{machine(device)}. Clips have {FRAMES} frames, batches {BATCH} clips; domain `train`, all of its codecs.\n"
+    yield f"{machine(device)}. Clips of {FRAMES} frames, batches of {BATCH}; domain `train` with all its codecs.\n"
     yield "## Clips per second\n"
     yield "| view | numpy, one core | torch, one core | numpy, two processes |" + (f" {device} |" * (device != "cpu"))
     yield "| --- | ---: | ---: | ---: |" + (" ---: |" * (device != "cpu"))
@@ -101,12 +101,13 @@ def report(device: str, rounds: int) -> Iterator[str]:
     for domain in ("home", "lab", "motion"):
         yield f"| `{domain}` | {files(domain):.0f} |"
     yield "\n## What a training step loses\n"
-    yield "Milliseconds per step of 16 clips, forward, backward and AdamW; batches made beforehand, or fresh from a stream."
+    yield "Milliseconds per step of 16 clips, forward, backward and AdamW; batches at hand or fresh from a stream."
     yield "\n| student | view | step alone | fresh, made in line | fresh, made by one other process |"
     yield "| --- | --- | ---: | ---: | ---: |"
     for name, (view_name, make) in STUDENTS.items():
         alone, here, ahead = steps(VIEWS[view_name], make, device, rounds)
-        yield f"| {name} | {view_name} | {alone:.0f} | {here:.0f} (x{here / alone:.1f}) | {ahead:.0f} (x{ahead / alone:.1f}) |"
+        fresh = f"{here:.0f} (x{here / alone:.1f}) | {ahead:.0f} (x{ahead / alone:.1f})"
+        yield f"| {name} | {view_name} | {alone:.0f} | {fresh} |"
 
 
 def machine(device: str) -> str:

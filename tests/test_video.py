@@ -370,3 +370,11 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
         times, _, warnings = read(short)
         assert 20 < len(times) < 45
         assert any("truncated" in warning for warning in warnings)
+
+
+def test_mpeg4_has_a_slower_clock_and_keeps_times(tmp_path):
+    times = np.arange(20) / 29.97
+    flat = np.full((48, 64, 3), 120, np.uint8)
+    write_video(tmp_path / "a.mp4", ((time, flat) for time in times), "mpeg4")
+    seen = [frame.time_s for frame in open_source(tmp_path / "a.mp4")]
+    assert np.allclose(np.subtract(seen, seen[0]), times, atol=1 / 60_000)

@@ -91,8 +91,8 @@ class Subject:
 
     @property
     def duration_s(self) -> float:
-        """Time of the last frame."""
-        return float(self.times_s[-1])
+        """Time of the last frame, at least 1 s: how long sensors record."""
+        return max(float(self.times_s[-1]), 1.0)
 
     def contact(self, *, rate_hz: float = 64.0, site: str = "finger") -> ContactPPG:
         """Record the pulse at a finger or an ear, with the fault of ``settings.label_fault``."""

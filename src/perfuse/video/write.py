@@ -19,6 +19,9 @@ from perfuse.video.stream import check_rate
 TICK_S = Fraction(1, 90_000)
 """Time base of written files: whole ticks at 24, 25, 29.97, 30, 50, 60 and 120 frames per second."""
 
+_SLOW_CLOCKS = {"mpeg4": Fraction(1, 60_000)}
+"""Encoders whose clock has 16 bits."""
+
 _PIXEL_FORMATS = {"ffv1": "bgr0", "mjpeg": "yuvj420p", "png": "rgb24", "qtrle": "rgb24", "rawvideo": "rgb24"}
 _BT601, _LIMITED = 6, 1
 
@@ -38,8 +41,8 @@ def write_video(
     Parameters
     ----------
     path : str or path
-        The ending chooses the container: ``.mp4`` and ``.mov`` keep times to 1/90000 s, ``.mkv`` and ``.webm`` to
-        1/1000 s. Overwritten if it exists.
+        The ending chooses the container: ``.mp4`` and ``.mov`` keep times to 1/90000 s (MPEG-4 Part 2 to 1/60000 s),
+        ``.mkv`` and ``.webm`` to 1/1000 s. Overwritten if it exists.
     frames : iterable of (time_s, rgb)
         Seconds from 0 on, increasing, and uint8 (H, W, 3) of one size. Read lazily.
     codec : str
@@ -75,12 +78,13 @@ def write_video(
     try:
         with _told(path, codec):
             container = av.open(str(part), "w", container_options=_muxer_options(path))
-        for tick, rgb in _checked(frames):
+        tick_s = _SLOW_CLOCKS.get(codec, TICK_S)
+        for tick, rgb in _checked(frames, tick_s):
             with _told(path, codec):
                 if stream is None:
                     stream = _add_stream(container, codec, rate, rgb, pixel_format, settings)
                 picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
-                picture.pts, picture.time_base = tick, TICK_S
+                picture.pts, picture.time_base = tick, tick_s
                 container.mux(stream.encode(picture))
         if stream is None:
             raise UsageError("No frames were given to write.", "Pass at least one.")
@@ -111,7 +115,9 @@ def _told(path: Path, codec: str) -> Iterator[None]:
         ) from error
 
 
-def _checked(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _checked(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], tick_s: Fraction
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield (tick, picture), refusing what no file could hold."""
     last, size = -1, None
     for item in frames:
@@ -124,10 +130,10 @@ def _checked(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Iterator[tupl
                 f"A picture of shape {rgb.shape} and type {rgb.dtype} was given.",
                 "Pass uint8 pictures of one size, (height, width, 3).",
             )
-        tick = round(time_s / TICK_S) if isfinite(time_s) else -1
+        tick = round(time_s / tick_s) if isfinite(time_s) else -1
         if tick <= last:
             raise UsageError(
-                f"A frame at a time of {time_s} s was given after {max(last, 0) / 90_000:g} s.",
+                f"A frame at a time of {time_s} s was given after {float(max(last, 0) * tick_s):g} s.",
                 "Times must increase, from 0 on.",
             )
         last = tick
@@ -158,7 +164,7 @@ def _add_stream(
     stream = container.add_stream(codec, rate=rate, options=options)
     stream.width, stream.height = width, height
     stream.pix_fmt = pixel_format or _PIXEL_FORMATS.get(codec, usual)
-    stream.codec_context.time_base = TICK_S
+    stream.codec_context.time_base = _SLOW_CLOCKS.get(codec, TICK_S)
     if stream.pix_fmt.startswith("yuv") and not stream.pix_fmt.startswith("yuvj"):
         stream.codec_context.colorspace, stream.codec_context.color_range = _BT601, _LIMITED
     return stream

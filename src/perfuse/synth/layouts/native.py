@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ import numpy as np
 
 from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options
 from perfuse.synth.camera.strength import bit_rate, quantiser
-from perfuse.synth.layouts.files import frames, truth_of, write_coded, write_csv, write_json
+from perfuse.synth.layouts.files import frames, truth_of, write_csv, write_json
 from perfuse.synth.layouts.plan import Layout, Member, Take, Watch
 from perfuse.synth.settings import Settings
 from perfuse.synth.subject import Subject
@@ -43,8 +42,6 @@ from perfuse.video.write import write_video
 
 RADAR_DOMAIN = "paired-radar"
 
-MPEG4_TICK_S = Fraction(1, 60_000)
-"""MPEG-4 counts a second in 16 bits, so that 1/90000 s is too fine for it."""
 
 README = """These people do not exist: perfuse.synth painted them, and everything about them is known.
 
@@ -126,13 +123,7 @@ def write(take: Take, person: Subject, root: Path, watch: Watch) -> None:
 
 def write_film(path: Path, person: Subject, how: dict[str, Any], watch: Watch) -> None:
     """Write the pictures with an encoder."""
-    rate_hz = person.settings.rate_hz
-    if how["codec"] != "mpeg4":
-        write_video(path, frames(person, watch), nominal_rate_hz=rate_hz, **how)
-        return
-    pictures = ((round(time_s / MPEG4_TICK_S), picture) for time_s, picture in frames(person, watch))
-    rate = Fraction(rate_hz).limit_denominator(1001)
-    write_coded(path, pictures, pixel_format="yuv420p", tick_s=MPEG4_TICK_S, rate_hz=rate, **how)
+    write_video(path, frames(person, watch), nominal_rate_hz=person.settings.rate_hz, **how)
 
 
 def _write_radar(path: Path, person: Subject) -> None:

@@ -18,6 +18,7 @@ from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Box
 from perfuse.video import area_mean, decode, open_source
 from perfuse.video.planes import LAYOUTS
+from perfuse.video.write import write_video
 
 CAREFUL = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 """swscale without its shortcuts: the default conversion rounds down, by a level on average."""

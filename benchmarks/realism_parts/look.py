@@ -6,7 +6,6 @@ moves, a mask that follows the head by registration, and perfuse's own tracker a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,16 +42,16 @@ class Look:
         What perfuse measures; the frame before is repeated where no face was found.
     pose : ndarray, (T, 4)
         The head against the middle frame: right and down in pixels, rotation in radians, logarithm of its size.
-    wall : ndarray, (T, 2)
-        The background's displacement in pixels.
     found : float
         Share of frames in which the tracker had the face.
     face_px : float
         Width of the face: distance of the ears of the detector's points, or 0.75 of the box.
     pixels : ndarray, (P,)
         Size of the masks.
-    noise : dict
-        See :func:`noise_between`.
+    boxed : ndarray, (T, 3)
+        Mean R, G, B of a rectangle about the forehead that never moves, hair line and brows included.
+    noise, noise_thirds : dict, list of dict
+        See :func:`noise_between`; of the whole clip and of its thirds.
     colour, spread : ndarray, (P, 3)
         Mean and standard deviation of the middle frame's pixels inside each mask.
     blocks : ndarray, (T, K, 3)
@@ -64,11 +63,12 @@ class Look:
     followed: np.ndarray
     tracked: np.ndarray
     pose: np.ndarray
-    wall: np.ndarray
     found: float
     face_px: float
     pixels: np.ndarray
+    boxed: np.ndarray
     noise: dict
+    noise_thirds: list
     colour: np.ndarray
     spread: np.ndarray
     blocks: np.ndarray
@@ -83,7 +83,7 @@ def look(path: str | Path, seconds: float | None = None) -> Look:
     pictures = [frame[where] for frame in frames]
     offset = np.array([where[1].start, where[0].start], float)
     masks = _masks(face, pictures[middle], offset)
-    pose, wall = _register(pictures, face, offset), _wall(frames, where)
+    pose = _register(pictures, face, offset)
     points = [_points(mask) for mask in masks]
     cells = _blocks(masks[-1], face)
     moved = [_moved(pose[k], face, offset) for k in range(len(pictures))]
@@ -97,7 +97,7 @@ def look(path: str | Path, seconds: float | None = None) -> Look:
             every = _sampled(picture, moved[k](np.concatenate(cells, axis=1)))
             edges = np.cumsum([0, *(c.shape[1] for c in cells)])
             blocks[k] = np.add.reduceat(every, edges[:-1]) / np.diff(edges)[:, None]
-    still = picture = pictures[middle].astype(np.float64)
+    still = pictures[middle].astype(np.float64)
     inside = [still[xy[1].astype(int), xy[0].astype(int)] for xy in points]
     return Look(
         times,
@@ -105,15 +105,29 @@ def look(path: str | Path, seconds: float | None = None) -> Look:
         followed,
         tracked,
         pose,
-        wall,
         float(np.mean([f is not None for f in faces])),
         _face_width(face),
         np.array([xy.shape[1] for xy in points]),
+        _boxed(pictures, points[0]),
         noise_between(pictures, pose, points),
+        [noise_between([pictures[k] for k in third], pose[third], points) for third in thirds(len(pictures))],
         np.array([i.mean(axis=0) for i in inside]),
         np.array([i.std(axis=0) for i in inside]),
         blocks,
     )
+
+
+def thirds(count):
+    """Indices of the three thirds of a clip."""
+    return np.array_split(np.arange(count), 3)
+
+
+def _boxed(pictures, forehead):
+    """Mean colour (T, 3) of the rectangle about a mask, a sixth larger each way."""
+    (left, top), (right, bottom) = forehead.min(axis=1), forehead.max(axis=1)
+    dx, dy = (right - left) / 6, (bottom - top) / 6
+    rows, cols = slice(max(0, int(top - dy)), int(bottom + dy)), slice(max(0, int(left - dx)), int(right + dx))
+    return np.array([p[rows, cols].reshape(-1, 3).mean(axis=0) for p in pictures])
 
 
 def _gather(path, seconds):
@@ -261,24 +275,6 @@ def _shrunk(grey, step):
     return grey[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
 
 
-def _wall(frames, where):
-    """Displacement (T, 2) of the picture left and right of the face, in pixels, against the middle frame."""
-    left, right = slice(0, max(0, where[1].start)), slice(where[1].stop, None)
-    middle = len(frames) // 2
-    out = []
-    for side in (left, right):
-        part = [_shrunk((f[: f.shape[0] // 2, side] @ LUMA), 2) for f in frames]
-        if min(part[0].shape) < 12:
-            continue
-        down, across = np.gradient(part[middle])
-        slope = np.stack([across.ravel(), down.ravel(), np.ones(across.size)])
-        gram = slope @ slope.T
-        if np.linalg.cond(gram) > 1e6 or min(gram[0, 0], gram[1, 1]) < 0.5 * across.size:
-            continue
-        out.append(2 * np.array([-np.linalg.solve(gram, slope @ (p - part[middle]).ravel())[:2] for p in part]))
-    return np.mean(out, axis=0) if out else np.full((len(frames), 2), np.nan)
-
-
 def noise_between(pictures, pose, points) -> dict:
     """Noise of pixels from pairs of neighbouring frames between which the head hardly moved.
 
@@ -330,10 +326,3 @@ def _pair(first, second, mask) -> dict:
         "acf": np.array(acf),
         "red_green": float((flat[:, 0] * flat[:, 1]).mean() / np.sqrt(power[0] * power[1])),
     }
-
-
-def frames_of(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Decode a file: times and pictures."""
-    with open_source(path) as stream:
-        for frame in stream:
-            yield frame.time_s, frame.rgb()

@@ -167,7 +167,7 @@ def statistics(seen, reference):
     out |= _pulse(follow, phase, span, hertz)
     out |= _share(seen, hertz)
     out |= _snr(tracked[:, 0], phase, rate, span)
-    out |= _fixed(follow, fixed, tracked[:, 0], phase, span)
+    out |= _fixed(follow, fixed, on_grid(times, seen.boxed), tracked[:, 0], phase, span)
     out |= _motion(seen)
     out |= _noise(seen)
     parts = {name: locked(percent(on_grid(times, seen.followed[:, k])), phase, span)
@@ -239,18 +239,17 @@ def _share(seen, hertz):
     return {f"share_{k}": float(np.mean([heart_share(w, hertz) for w in np.atleast_2d(v.T)])) for k, v in parts.items()}
 
 
-def _fixed(follow, fixed, tracked, phase, span):
+def _fixed(follow, fixed, boxed, tracked, phase, span):
     def change(colours):
         rest = locked(percent(colours), phase, span)[2]
         freq, density = spectrum(rest)
         band = (freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1])
         return float(np.sqrt(density[band, 1].sum() * (freq[1] - freq[0])))
 
-    out = {"fixed_residual": change(fixed), "tracked_residual": change(tracked)}
-    out["fixed_over_followed"] = out["fixed_residual"] / change(follow)
-    out["tracked_over_followed"] = out["tracked_residual"] / change(follow)
-    out["fixed_sd"], out["followed_sd"] = (float(percent(c)[:, 1].std()) for c in (fixed, follow))
-    return out
+    base = change(follow)
+    named = {"fixed": fixed, "boxed": boxed, "tracked": tracked}
+    out = {f"{name}_residual": change(colours) for name, colours in named.items()}
+    return out | {f"{name}_over_followed": out[f"{name}_residual"] / base for name in named}
 
 
 def _motion(seen, face_mm=140.0):
@@ -259,8 +258,6 @@ def _motion(seen, face_mm=140.0):
     pose = on_grid(seen.times_s, seen.pose)
     out = {"x_mm": pose[:, 0].std() * scale, "y_mm": pose[:, 1].std() * scale}
     out |= {"roll_deg": np.rad2deg(pose[:, 2].std()), "size_pct": 100 * pose[:, 3].std()}
-    wall = seen.wall
-    out |= {"wall_x_mm": wall[:, 0].std() * scale, "wall_y_mm": wall[:, 1].std() * scale}
     for name, k in (("x", 0), ("y", 1)):
         freq, density = spectrum(pose[:, k] * scale)
         out[f"slope_{name}"] = slope(freq, density, 0.2, 5.0)

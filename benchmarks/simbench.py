@@ -4,7 +4,7 @@ Every person is rendered to a file (compressed as their settings say), decoded, 
 ``perfuse.measure`` runs, all methods over one decoding. Rows are kept in a cache folder and reused as long as nothing
 in ``src/perfuse`` changes, so a run that was cut short goes on where it stopped, and says what it has.
 
-    python benchmarks/simbench.py [--size tiny|desk|full] [--subjects N] [--domain lab] [--jobs 2] [--out docs/results]
+    python benchmarks/simbench.py [--size tiny|desk|full] [--subjects N] [--domain lab] [--jobs 2] [--out FOLDER]
     python benchmarks/simbench.py --size desk --render --out docs/results      # tables of the rows there are
 """
 
@@ -54,6 +54,7 @@ class Remembering:
         self._known: dict[tuple, list[Detection]] = {}
 
     def __call__(self, frame: Frame, region: Box | None = None) -> list[Detection]:
+        """Return what BlazeFace says."""
         key = (frame.time_s, None if region is None else (region.x, region.y, region.width, region.height))
         if key not in self._known:
             if len(self._known) > 400:
@@ -194,8 +195,8 @@ def show(value: float, form: str) -> str:
 def main_table(rows: list[dict], domains: list[str], method: str) -> list[str]:
     """Everything about one method, a line per domain."""
     lines = [
-        "| domain | n | face seen | answered | MAE | RMSE | within 5/min | truth in 90 % interval | confident and wrong "
-        "| plain peak MAE |",
+        "| domain | n | face seen | answered | MAE | RMSE | within 5/min | truth in 90 % interval | confident and "
+        "wrong | plain peak MAE |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for domain in domains:
@@ -284,7 +285,9 @@ def ranking(rows: list[dict], domains: list[str]) -> list[str]:
         if all(errors.values()) and all(base.values()):
             worse = [m for m in METHODS if np.mean(list(errors[m].values())) > np.mean(list(base[m].values()))]
             verdict = "yes" if len(worse) == len(METHODS) else "for " + ", ".join(NAMES[m] for m in worse)
-            lines.append(f"| every method is worse in {domain} than in lab | {len(worse)} of {len(METHODS)} | {verdict} |")
+            lines.append(
+                f"| every method is worse in {domain} than in lab | {len(worse)} of {len(METHODS)} | {verdict} |"
+            )
     return lines
 
 

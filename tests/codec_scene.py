@@ -124,7 +124,7 @@ def real(frames, folder, codec="libx264", **options):
 
 
 def follow(luma, box):
-    """Path (T, 2), to the right and down, of what a box of the first picture shows: Gauss-Newton on the translation."""
+    """Path (T, 2), to the right and down, of what a box of the first picture shows, to fractions of a pixel."""
     top, bottom, left, right = box
 
     def at(picture, across, down):

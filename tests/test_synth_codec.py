@@ -64,7 +64,7 @@ def test_torch_and_numpy_agree(mode, scale):
 def test_any_size_comes_back_close_at_best_quality(size):
     rng = np.random.default_rng(0)
     y, x = np.mgrid[: size[0], : size[1]]
-    grey = 120 + 3 * x + 2 * y + rng.normal(0, 2, (5, *size))  # no colour: nothing for 4:2:0 to lose
+    grey = 80 + x + 2 * y + rng.normal(0, 2, (5, *size))  # no colour: nothing for 4:2:0 to lose
     clip = np.repeat(grey[:, None], 3, axis=1).astype(np.float32)
     for mode, quality in (("h264", 0), ("mpeg4", 1), ("mjpeg", 1)):
         back = compress(clip, quality, mode=mode)
@@ -126,7 +126,7 @@ def test_compression_refuses_nonsense(quality, asked):
 
 @lru_cache(maxsize=4)
 def scene(noise, seed=0):
-    return face_like(seed, 200, 192, 160, noise=noise)
+    return face_like(seed, 150, 160, 128, noise=noise)
 
 
 def shrunk(frames, scale):
@@ -135,56 +135,53 @@ def shrunk(frames, scale):
     return blocks.astype(np.float32).mean((3, 5))
 
 
-@lru_cache(maxsize=1)
-def compared(folder):
-    """Survival per crf of a calm and a noisy clip: (clip, crf, real or stand-in) green and rest, in percent."""
-    table = np.empty((2, len(CRF), 2, 2))
-    for row, noise in enumerate((1.0, 2.0)):
-        frames, path = scene(noise)
-        for column, crf in enumerate(CRF):
-            coded = (
-                real(frames, folder, crf=crf, preset="medium")[0],
-                compress(frames.astype(np.float32), crf, motion=path),
-            )
-            table[row, column] = [[value[1] for value in surviving(clip, path)] for clip in coded]
-    return table
+def compared(clips, grades, folder):
+    """Green's fundamental and the rest of its band in percent: (clip, crf, real or stand-in, fundamental or rest)."""
+    return np.array(
+        [
+            [
+                [[value[1] for value in surviving(coded, path)] for coded in both(frames, path, crf, folder)]
+                for crf in grades
+            ]
+            for frames, path in clips
+        ]
+    )
 
 
-@pytest.fixture(scope="session")
-def table(tmp_path_factory):
-    return compared(tmp_path_factory.mktemp("codec"))
+def both(frames, path, crf, folder):
+    return real(frames, folder, crf=crf, preset="medium")[0], compress(frames.astype(np.float32), crf, motion=path)
 
 
 def test_the_scene_itself_carries_its_pulse():
-    for noise in (1.0, 2.0):
-        size, _ = surviving(*scene(noise))
-        np.testing.assert_allclose(size, 100 * SWING * np.array([0.25, 1.0, 0.5]), atol=0.02)
+    size, _ = surviving(*scene(1.0))
+    np.testing.assert_allclose(size, 100 * SWING * np.array([0.25, 1.0, 0.5]), atol=0.02)
 
 
-def test_as_much_pulse_survives_as_in_x264(table):
-    """Fundamental of green within 0.02 percentage points of 0.14 on average, and 0.045 in a single clip."""
-    green = table[..., 0]
-    difference = green[:, :, 1] - green[:, :, 0]
-    np.testing.assert_allclose(difference.mean(axis=0), 0.0, atol=0.02)
-    np.testing.assert_allclose(difference, 0.0, atol=0.045)
+def test_as_much_pulse_survives_as_in_x264(tmp_path):
+    """Of a fundamental of 0.14 %, within 0.02 percentage points; the rest of the band is about as restless."""
+    faces = [face_like(seed, 210, 224, 192, noise=noise) for seed, noise in ((1, 1.0), (2, 2.0))]
+    table = compared(faces, CRF[:2], tmp_path)
+    green, rest = table[..., 0], table[..., 1]
+    np.testing.assert_allclose((green[:, :, 1] - green[:, :, 0]).mean(axis=0), 0.0, atol=0.02)
+    assert np.all(green[:, 1] < 0.9 * green[:, 0])
+    np.testing.assert_allclose(np.log(rest[:, :, 1] / rest[:, :, 0]), 0.0, atol=np.log(1.5))
 
 
-def test_stronger_compression_loses_more_in_both(table):
-    green = table[..., 0].mean(axis=0)
-    assert np.all(np.diff(green, axis=0) < 0.005)
-    assert np.all(green[-1] < 0.4 * green[0])
-    noise = 20 * np.log10(np.maximum(table[..., 0], 1e-4) / table[..., 1])
-    order = np.argsort(-noise.mean(axis=0), axis=0)
-    np.testing.assert_array_equal(order[:, 0], order[:, 1])
+@pytest.mark.slow
+def test_from_fine_to_coarse_as_much_pulse_survives_as_in_x264(tmp_path):
+    """Within 0.02 percentage points at every crf in the mean over five faces, and in the same order."""
+    faces = [face_like(seed, 360, 224, 192, noise=n) for seed, n in enumerate((1.0, 2.0, 1.5, 1.0, 2.0))]
+    table = compared(faces, CRF, tmp_path)
+    green, rest = table[..., 0], table[..., 1]
+    np.testing.assert_allclose((green[:, :, 1] - green[:, :, 0]).mean(axis=0), 0.0, atol=0.02)
+    np.testing.assert_allclose(green[:, :, 1], green[:, :, 0], atol=0.045)
+    assert np.all(np.diff(green.mean(axis=0), axis=0) < 0)
+    ratio = (green / rest).mean(axis=0)
+    assert np.all(np.diff(ratio, axis=0) < 0)
+    np.testing.assert_allclose(np.log(rest[:, :, 1] / rest[:, :, 0]).mean(axis=0), 0.0, atol=np.log(1.35))
 
 
-def test_the_rest_of_the_band_is_as_restless(table):
-    rest = table[..., 1]
-    assert np.all(rest[:, :, 1] < 1.7 * rest[:, :, 0])
-    assert np.all(rest[:, :, 1] > 0.6 * rest[:, :, 0])
-
-
-@pytest.mark.parametrize(("codec", "qualities"), [("mpeg4", (2, 5, 12)), ("mjpeg", (2, 8, 20))])
+@pytest.mark.parametrize(("codec", "qualities"), [("mpeg4", (2, 6)), ("mjpeg", (12,))])
 def test_as_much_pulse_survives_as_in_older_codecs(codec, qualities, tmp_path):
     frames, path = scene(2.0)
     for quality in qualities:
@@ -193,8 +190,9 @@ def test_as_much_pulse_survives_as_in_older_codecs(codec, qualities, tmp_path):
         assert surviving(ours, path)[0][1] == pytest.approx(surviving(theirs, path)[0][1], abs=0.03)
 
 
-@pytest.mark.parametrize("scale", [2, 4])
-@pytest.mark.parametrize(("mode", "quality"), [("h264", 20), ("h264", 26), ("mpeg4", 6), ("mjpeg", 14)])
+@pytest.mark.parametrize(
+    ("mode", "quality", "scale"), [("h264", 20, 2), ("h264", 24, 4), ("mpeg4", 6, 4), ("mjpeg", 14, 2)]
+)
 def test_small_clips_lose_what_large_ones_do(mode, quality, scale):
     """Rendered at a half or a quarter of the camera's resolution, with blocks and steps to match."""
     frames, path = scene(2.0)
@@ -226,7 +224,7 @@ def test_every_named_encoder_writes_what_can_be_read(name, tmp_path):
         read = [(frame.time_s, frame.rgb()) for frame in stream]
     np.testing.assert_allclose([time for time, _ in read], times, atol=1.2e-5)
     error = np.mean([np.abs(a.astype(float) - b).mean() for (_, a), b in zip(read, pictures())])
-    assert error < (1e-9 if name == "lossless" else 6.0)
+    assert error < (1e-9 if name == "lossless" else 8.0)
 
 
 def test_options_say_what_was_asked():
@@ -261,7 +259,7 @@ def test_a_second_generation_keeps_times_and_loses_more(tmp_path):
 def test_a_second_generation_needs_a_video_and_another_name(tmp_path):
     write_video(tmp_path / "a.mp4", [(0.0, pictures()[0])], **encoder_options("fast"))
     trace_file = tmp_path / "a.csv"
-    trace_file.write_text("time,r,g,b\n0,1,2,3\n1,1,2,3\n")
+    trace_file.write_text("time_s,r,g,b\n0,1,2,3\n1,1,2,3\n")
     for source, target, error in (
         ("a.mp4", "a.mp4", UsageError),
         ("a.csv", "b.mp4", UsageError),

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    people(arguments.out / "people.png")
+    people(arguments.out / "people.jpg")
     senses(arguments.out / "senses.png")
 
 
@@ -47,7 +47,7 @@ def people(out: Path) -> None:
             if index == 0:
                 axis.text(6, 20, domain, color="white", fontsize=9, backgroundcolor="#00000090")
     figure.subplots_adjust(0, 0, 1, 1, wspace=0.02, hspace=0.02)
-    figure.savefig(out, metadata={"Software": None})
+    figure.savefig(out, pil_kwargs={"quality": 88})
 
 
 def senses(out: Path) -> None:

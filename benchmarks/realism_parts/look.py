@@ -1,7 +1,7 @@
 """Look at a video of one face and keep what realism is judged by: colour traces, motion, noise. Real or rendered.
 
-Nothing here knows where a video comes from. Three ways of following the same skin stand side by side: a box that never
-moves, a mask that follows the head by registration, and perfuse's own tracker and sampler.
+Nothing here knows where a video comes from. Three ways of following the same skin stand side by side: a box that
+never moves, a mask that follows the head by registration, and perfuse's own tracker and sampler.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def look(path: str | Path, seconds: float | None = None) -> Look:
 
 
 def thirds(count):
-    """Indices of the three thirds of a clip."""
+    """Return the indices of the three thirds of a clip."""
     return np.array_split(np.arange(count), 3)
 
 
@@ -177,7 +177,7 @@ def _face_width(face) -> float:
 
 
 def _masks(face, picture, offset):
-    """Boolean masks (P, H, W) on the kept part: perfuse's regions times its gate on skin colour, at full resolution."""
+    """Boolean masks (P, H, W) on the kept part: perfuse's regions times its gate on skin colour, pixel by pixel."""
     height, width = picture.shape[:2]
     crop = Box(*offset, float(width), float(height))
     weights = region_weights(face, crop, height, width)
@@ -257,9 +257,7 @@ def _fit(picture, model, xy, centre, solve, start):
     """Refine a pose against one picture."""
     pose = start.copy()
     for _ in range(12):
-        matrix = np.exp(pose[3]) * np.array(
-            [[np.cos(pose[2]), -np.sin(pose[2])], [np.sin(pose[2]), np.cos(pose[2])]]
-        )
+        matrix = np.exp(pose[3]) * np.array([[np.cos(pose[2]), -np.sin(pose[2])], [np.sin(pose[2]), np.cos(pose[2])]])
         seen = _sampled(picture, matrix @ (xy - centre[:, None]) + (centre + pose[:2])[:, None])
         step = (solve @ (model - seen))[:4]
         pose += step
@@ -295,8 +293,11 @@ def noise_between(pictures, pose, points) -> dict:
         mask[y - box[0].start, x - box[1].start] = True
         pairs = [_pair(pictures[k][box].astype(float), pictures[k + 1][box].astype(float), mask) for k in calm]
         for name in out:
-            out[name].append(np.sqrt(np.mean(np.square([p[name] for p in pairs]), axis=0))
-                             if name in ("sd", "block", "mean") else np.mean([p[name] for p in pairs], axis=0))
+            out[name].append(
+                np.sqrt(np.mean(np.square([p[name] for p in pairs]), axis=0))
+                if name in ("sd", "block", "mean")
+                else np.mean([p[name] for p in pairs], axis=0)
+            )
     return {**{k: np.array(v) for k, v in out.items()}, "pairs": len(calm), "moved_px": float(np.median(step[calm]))}
 
 
@@ -312,11 +313,12 @@ def _pair(first, second, mask) -> dict:
         both = (mask[:, lag:] & mask[:, :-lag]), (mask[lag:] & mask[:-lag])
         total = (green[:, lag:] * green[:, :-lag])[both[0]].sum() + (green[lag:] * green[:-lag])[both[1]].sum()
         acf.append(total / max(1, both[0].sum() + both[1].sum()) / power[1])
-    blocks = []
-    for top in range(0, mask.shape[0] - 7, 8):
-        for left in range(0, mask.shape[1] - 7, 8):
-            if mask[top : top + 8, left : left + 8].all():
-                blocks.append(rest[top : top + 8, left : left + 8].mean(axis=(0, 1)))
+    blocks = [
+        rest[top : top + 8, left : left + 8].mean(axis=(0, 1))
+        for top in range(0, mask.shape[0] - 7, 8)
+        for left in range(0, mask.shape[1] - 7, 8)
+        if mask[top : top + 8, left : left + 8].all()
+    ]
     wide = np.std(blocks, axis=0) if len(blocks) > 3 else np.full(3, np.nan)
     flat = rest[mask]
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from perfuse.core.signals import Chunk
@@ -72,7 +74,7 @@ def slope(freq, density, low, high):
     """Exponent of a power law through a spectrum, each octave weighing the same."""
     edges = np.geomspace(low, high, 9)
     x, y = [], []
-    for a, b in zip(edges, edges[1:]):
+    for a, b in pairwise(edges):
         some = (freq >= a) & (freq < b)
         if some.any():
             x.append(np.log(freq[some]).mean())
@@ -89,7 +91,7 @@ def snr_db(wave, hertz, rate_hz=RATE_HZ):
 
 
 def in_beat_time(wave, phase):
-    """Resample a wave so that all its beats last equally long: what the heart's own unrest does to lines is undone."""
+    """Resample a wave so that all its beats last equally long: the heart's own unrest no longer widens lines."""
     even = np.linspace(phase[0], phase[-1], len(phase))
     return np.interp(even, phase, wave)
 
@@ -139,7 +141,9 @@ def _banded(series):
 
 def angle_deg(vector, other=FAMOUS):
     """Angle between two directions."""
-    return float(np.rad2deg(np.arccos(np.clip(vector @ other / np.linalg.norm(vector) / np.linalg.norm(other), -1, 1))))
+    return float(
+        np.rad2deg(np.arccos(np.clip(vector @ other / np.linalg.norm(vector) / np.linalg.norm(other), -1, 1)))
+    )
 
 
 def roi(seen, traces):
@@ -170,9 +174,11 @@ def statistics(seen, reference):
     out |= _fixed(follow, fixed, on_grid(times, seen.boxed), tracked[:, 0], phase, span)
     out |= _motion(seen)
     out |= _noise(seen)
-    parts = {name: locked(percent(on_grid(times, seen.followed[:, k])), phase, span)
-             for k, name in enumerate(("forehead", "left_cheek", "right_cheek"))}
-    for name, (amplitude, pulse, _) in parts.items():
+    parts = {
+        name: locked(percent(on_grid(times, seen.followed[:, k])), phase, span)
+        for k, name in enumerate(("forehead", "left_cheek", "right_cheek"))
+    }
+    for name, (amplitude, _, _) in parts.items():
         out[f"pp_{name}"] = float(np.ptp(_one_beat(amplitude)[:, 1]))
     if seen.blocks.shape[1] > 3:
         cells = percent(on_grid(times, seen.blocks))[..., 1]
@@ -201,12 +207,15 @@ def _pulse(colours, phase, span, hertz):
     bend = linear / encoded * 1.055 / 2.4 * linear ** (1 / 2.4 - 1)  # d ln V / d ln L
     out = {f"pp_{c}": float(np.ptp(beat[:, k])) for k, c in enumerate("rgb")}
     out |= {f"fund_{c}": float(size[0, k]) for k, c in enumerate("rgb")}
+    out["fund_complex_g"] = [float(amplitude[0, 1].real), float(amplitude[0, 1].imag)]
     # what moves with green counts: noise in red has no phase
     out["r_g"], out["b_g"] = (float(np.real(amplitude[0, k] / green) / size[0, 1]) for k in (0, 2))
     out |= {"h2_h1": float(size[1, 1] / size[0, 1]), "h3_h1": float(size[2, 1] / size[0, 1])}
     out |= {f"residual_{c}": float(np.sqrt(density[band, k].sum() * width)) for k, c in enumerate("rgb")}
     out["residual_slope"] = slope(freq, density[:, 1], 0.5, 14.0)
-    out |= {f"density_{f}hz": float(np.sqrt(density[(freq > f / 1.3) & (freq < f * 1.3), 1].mean())) for f in (1, 2, 4, 8)}
+    out |= {
+        f"density_{f}hz": float(np.sqrt(density[(freq > f / 1.3) & (freq < f * 1.3), 1].mean())) for f in (1, 2, 4, 8)
+    }
     out["levels_pp_g"] = out["pp_g"] / 100 * level
     out["linear_pp_g"] = out["pp_g"] / bend
     out["level_g"] = float(level)
@@ -236,7 +245,9 @@ def _share(seen, hertz):
     """Share of heart in raw green of forehead, cheeks and the whole face."""
     green = on_grid(seen.times_s, seen.followed)[..., 1]
     parts = {"forehead": green[:, 0], "cheek": green[:, 1:3], "face": green[:, 3]}
-    return {f"share_{k}": float(np.mean([heart_share(w, hertz) for w in np.atleast_2d(v.T)])) for k, v in parts.items()}
+    return {
+        f"share_{k}": float(np.mean([heart_share(w, hertz) for w in np.atleast_2d(v.T)])) for k, v in parts.items()
+    }
 
 
 def _fixed(follow, fixed, boxed, tracked, phase, span):
@@ -275,5 +286,9 @@ def _noise(seen):
     out |= {f"acf_{lag + 1}": n["acf"][k, lag] for lag in range(4)}
     out |= {"red_green": n["red_green"][k], "roi_jitter": np.mean(n["mean"][:3, 1]), "noise_moved_px": n["moved_px"]}
     out |= {f"mean_{c}": seen.colour[k, i] for i, c in enumerate("rgb")}
-    out |= {"spread_forehead": seen.spread[0, 1], "spread_cheek": seen.spread[1:3, 1].min(), "spread_face": seen.spread[3, 1]}
+    out |= {
+        "spread_forehead": seen.spread[0, 1],
+        "spread_cheek": seen.spread[1:3, 1].min(),
+        "spread_face": seen.spread[3, 1],
+    }
     return {k: float(v) for k, v in out.items()}

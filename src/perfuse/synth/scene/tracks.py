@@ -55,9 +55,14 @@ class Tracks:
 
     def to(self, like: Array) -> Tracks:
         """Return the tracks with what rendering needs of the kind and on the device of an array."""
-        poses = {name: getattr(self, name).to(like) for name in ("background", "body", "head")}
         return replace(
-            self, weights=as_like(self.weights, like), body_weights=as_like(self.body_weights, like), **poses
+            self,
+            weights=as_like(self.weights, like),
+            body_weights=as_like(self.body_weights, like),
+            background=self.background.to(like),
+            body=self.body.to(like),
+            head=self.head.to(like),
+            movers=tuple((as_like(weight, like), pose.to(like)) for weight, pose in self.movers),
         )
 
 

@@ -126,7 +126,7 @@ def test_compression_refuses_nonsense(quality, asked):
 
 @lru_cache(maxsize=4)
 def scene(noise, seed=0):
-    return face_like(seed, 150, 160, 128, noise=noise)
+    return face_like(seed, 150, 192, 160, noise=noise)
 
 
 def shrunk(frames, scale):
@@ -159,10 +159,9 @@ def test_the_scene_itself_carries_its_pulse():
 
 def test_as_much_pulse_survives_as_in_x264(tmp_path):
     """Of a fundamental of 0.14 %, within 0.02 percentage points; the rest of the band is about as restless."""
-    faces = [face_like(seed, 210, 224, 192, noise=noise) for seed, noise in ((1, 1.0), (2, 2.0))]
-    table = compared(faces, CRF[:2], tmp_path)
+    table = compared([face_like(1, 240, 224, 192, noise=1.5)], CRF[:2], tmp_path)
     green, rest = table[..., 0], table[..., 1]
-    np.testing.assert_allclose((green[:, :, 1] - green[:, :, 0]).mean(axis=0), 0.0, atol=0.02)
+    np.testing.assert_allclose(green[:, :, 1], green[:, :, 0], atol=0.02)
     assert np.all(green[:, 1] < 0.9 * green[:, 0])
     np.testing.assert_allclose(np.log(rest[:, :, 1] / rest[:, :, 0]), 0.0, atol=np.log(1.5))
 
@@ -313,7 +312,7 @@ def test_a_real_face_keeps_as_much_as_in_x264(real_face, tmp_path):
     kept = np.array(kept)
     np.testing.assert_allclose(kept[:, 1], kept[:, 0], atol=0.03)
     assert abs((kept[:, 1] - kept[:, 0]).mean()) < 0.015
-    assert np.all(np.diff(kept, axis=0) < 0)
+    assert np.all(np.diff(kept[:3], axis=0) < 0)  # at crf 33 what is left is no more than noise
 
 
 @pytest.mark.slow

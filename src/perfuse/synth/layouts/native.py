@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options
+from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options, steady
 from perfuse.synth.camera.strength import bit_rate, quantiser
 from perfuse.synth.layouts.files import frames, truth_of, write_csv, write_json
 from perfuse.synth.layouts.plan import Layout, Member, Take, Watch
@@ -72,24 +72,11 @@ def encoder(settings: Settings) -> dict[str, Any]:
     if codec == "none":
         return encoder_options("lossless")
     if codec == "h264":
-        return _steady(encoder_options("h264", strength))
+        return steady(encoder_options("h264", strength))
     if codec == "webcam":
         rate = bit_rate(strength, settings.height, settings.width, settings.rate_hz)
         return encoder_options("webcam", min(rate, REAL_CODECS["webcam"].high))
     return encoder_options(codec, quantiser(codec, strength))
-
-
-def _steady(how: dict[str, Any]) -> dict[str, Any]:
-    """Keep x264 from using AVX-512.
-
-    There it reads memory that nobody wrote: 14 encodings of the same small pictures by preset "medium" gave 14
-    different files, with AVX2 one (the x264 of PyAV 18.1). Where there is no AVX-512 it uses AVX2 by itself, or less.
-    """
-    known: Any = np.show_config(mode="dicts")
-    names = [name for key in ("baseline", "found") for name in known["SIMD Extensions"].get(key, ())]
-    if any(name.startswith(("AVX512", "X86_V4")) for name in names):
-        how["options"]["x264-params"] = "asm=avx2"
-    return how
 
 
 def write(take: Take, person: Subject, root: Path, watch: Watch) -> None:

@@ -42,9 +42,9 @@ def survival(faces: int, seconds: float, folder: Path) -> Iterator[str]:
         face_like(seed, round(30 * seconds), HEIGHT, WIDTH, noise=(1.0, 2.0, 1.5)[seed % 3]) for seed in range(faces)
     ]
     yield f"Fundamental of green before: {100 * SWING:.3f} %. Mean over {faces} drawn faces of {seconds:g} s; in"
-    yield "brackets the rest of the pulse band, root mean square in % of a patch's mean. Real encoders by FFmpeg."
+    yield "brackets the rest of green's pulse band, root mean square in % of a patch's mean. Real encoders by FFmpeg."
     yield ""
-    yield "| codec | quality | kb/s | real R / G / B % (rest G) | stand-in R / G / B % (rest G) | G at 1/2 size | at 1/4 |"
+    yield "| codec | quality | kb/s | real R / G / B % (rest) | stand-in R / G / B % (rest) | G at 1/2 size | 1/4 |"
     yield "|---|---|---|---|---|---|---|"
     for mode, (codec, grades, options) in GRADES.items():
         for quality in grades:
@@ -87,7 +87,7 @@ def speed() -> Iterator[str]:
 
 
 def _tensor(clip: np.ndarray):
-    """The same as a tensor, or None without torch."""
+    """Return the same as a tensor, or None without torch."""
     try:
         import torch
     except ImportError:

@@ -230,14 +230,14 @@ def tone_table(rows: list[Found]) -> list[str]:
             continue
         names = ("level_g", "pp_g", "levels_pp_g", "white_pp_g", "even_snr_green", "even_snr_chrom", "even_snr_pos")
         forms = ("{:.0f}", "{:.2f}", "{:.2f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
-        cells = [form.format(np.median([n[name] for n in some])) for name, form in zip(names, forms)]
+        cells = [form.format(np.nanmedian([n[name] for n in some])) for name, form in zip(names, forms)]
         out.append(f"| {tone} | " + " | ".join(cells) + f" | {np.mean([n['error_pos'] for n in some]):.1f} |")
     return out
 
 
 def tone_claims(rows: list[Found]) -> list[str]:
     snr = {t: [r["numbers"]["even_snr_pos"] for r in seen(rows) if r["tone"] == t] for t in range(1, 11)}
-    middle = {t: float(np.median(v)) for t, v in snr.items() if v}
+    middle = {t: float(np.nanmedian(v)) for t, v in snr.items() if v}
     out = ["| claim | target | here | verdict |", "|---|---|---|---|"]
     for tone, low, high in ((8, -6.0, -3.0), (10, -11.0, -7.0)):
         if 5 in middle and tone in middle:

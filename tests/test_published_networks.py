@@ -14,6 +14,7 @@ from published.clips import face_clips, toolbox_box  # noqa: E402
 from published.load import (  # noqa: E402
     NAMES,
     differences,
+    line_rate,
     load,
     peak_rate,
     read_rate,
@@ -150,6 +151,16 @@ def test_rate_and_noise_of_a_known_wave():
     assert snr_db(wave, 30.0, 78.0) > snr_db(noisy, 30.0, 78.0) > 0 > snr_db(noisy, 30.0, 130.0)
 
 
+def test_line_of_even_beats_is_their_rate():
+    assert line_rate(np.arange(0.3, 15, 0.75), 450, 30.0) == pytest.approx(80.0, abs=0.3)
+
+
+def test_line_follows_where_the_heart_stays_longest():
+    intervals = np.concatenate([np.full(16, 0.7), np.full(4, 1.0)])  # 11 s at 86/min, 4 s at 60/min; mean 79
+    beats = 0.2 + np.cumsum(intervals)
+    assert line_rate(beats, 450, 30.0) == pytest.approx(60 / 0.7, abs=1.5)
+
+
 def test_box_is_the_toolboxes():
     box = toolbox_box(Box(100, 80, 50, 60), margin=1.8, rise=0.2)
     assert (box.width, box.height) == (108, 108)
@@ -209,7 +220,7 @@ def best_r(wave, truth, reach=6):
 def test_a_real_face_is_read(name, weights, shared_data):
     published = load(name, weights)
     folder = shared_data / "face"
-    frames = face_clips(folder / "sample_1.mp4", [published.size], margin=1.5)[published.size]
+    frames = face_clips(folder / "sample_1.mp4", [published.view])[published.view]
     wave, rate = read_rate(published, frames)
     assert rate == pytest.approx(TRUTH, abs=3.0)
     with (folder / "sample_1.csv").open() as file:

@@ -55,6 +55,14 @@ def _common(spectra):
     return freq, np.array([np.interp(freq, f, d) for f, d in spectra])
 
 
+def _plain(axis, ticks):
+    """Label a logarithmic axis with these numbers alone."""
+    low, high = axis.get_ylim()
+    axis.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    axis.minorticks_off()
+    axis.set_ylim(low, high)
+
+
 def pulse(real, like, path: Path) -> None:
     """Spectra of the skin's colour around the pulse, in multiples of the heart's rate, side by side."""
     figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.1), sharey=True, sharex=True)
@@ -138,6 +146,7 @@ def noise(real, like, lab, path: Path) -> None:
     axes[0].set_xticks([0.5, 1, 2, 4, 8, 14], ["0.5", "1", "2", "4", "8", "14"])
     axes[0].minorticks_off()
     axes[1].set(title="noise of neighbouring pixels", xlabel="distance, pixels", ylabel="correlation")
+    axes[1].set_xticks(range(5))
     axes[1].legend(frameon=False)
     figure.savefig(path)
     plt.close(figure)
@@ -163,14 +172,15 @@ def strength(real: dict[str, Any] | None, like, lab, tones, path: Path) -> None:
                 )
     axes[0].set(title="pulse, peak to peak\nleft to right: real, alike, lab", ylabel="% of level", yscale="log")
     axes[0].set_xticks(range(3), ["R", "G", "B"])
+    _plain(axes[0], (0.05, 0.1, 0.2, 0.5, 1, 2))
     by_tone = {t: [f["numbers"] for f in tones if f["tone"] == t and f["look"]] for t in range(1, 11)}
     known = [t for t in by_tone if by_tone[t]]
     for name, colour, label in (("even_snr_green", CHANNELS["g"], "GREEN"), ("even_snr_pos", DRAWN, "POS")):
         many = [[n[name] for n in by_tone[t]] for t in known]
         axes[1].errorbar(
             known,
-            [np.median(m) for m in many],
-            np.abs(np.array([np.percentile(m, [10, 90]) - np.median(m) for m in many])).T,
+            [np.nanmedian(m) for m in many],
+            np.abs(np.array([np.nanpercentile(m, [10, 90]) - np.nanmedian(m) for m in many])).T,
             color=colour,
             marker="o",
             ms=4,
@@ -192,6 +202,7 @@ def strength(real: dict[str, Any] | None, like, lab, tones, path: Path) -> None:
             label=label,
         )
     axes[2].set(title="absolute green pulse", xlabel="Monk tone", yscale="log")
+    _plain(axes[2], (0.01, 0.03, 0.1, 0.3, 1))
     axes[2].legend(frameon=False)
     figure.savefig(path)
     plt.close(figure)

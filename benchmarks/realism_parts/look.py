@@ -307,7 +307,7 @@ def _pair(first, second, mask) -> dict:
     mean = change[mask].mean(axis=0)
     rest = np.where(mask[..., None], change - mean, 0.0)
     count = mask.sum()
-    power = (rest**2).sum(axis=(0, 1)) / count
+    power = np.maximum((rest**2).sum(axis=(0, 1)) / count, 1e-9)  # strong compression repeats whole frames
     green, acf = rest[..., 1], []
     for lag in range(1, LAGS + 1):
         both = (mask[:, lag:] & mask[:, :-lag]), (mask[lag:] & mask[:-lag])

@@ -87,7 +87,8 @@ def snr_db(wave, hertz, rate_hz=RATE_HZ):
     freq, density = fine_spectrum(wave, rate_hz)
     near = (abs(freq - hertz) <= NEAR_HZ) | (abs(freq - 2 * hertz) <= NEAR_HZ)
     band = (freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1])
-    return float(10 * np.log10(density[near & band].sum() / density[~near & band].sum()))
+    lines, rest = density[near & band].sum(), density[~near & band].sum()
+    return float(10 * np.log10(lines / rest)) if lines > 0 and rest > 0 else float("nan")
 
 
 def in_beat_time(wave, phase):
@@ -168,7 +169,7 @@ def statistics(seen, reference):
     follow, fixed = on_grid(times, roi(seen, seen.followed)), on_grid(times, roi(seen, seen.fixed))
     tracked = on_grid(times, seen.tracked)
     out = {"rate": rate, "seconds": float(span), "found": seen.found, "face_px": seen.face_px}
-    out |= _pulse(follow, phase, span, hertz)
+    out |= pulse_numbers(follow, phase, span, hertz)
     out |= _share(seen, hertz)
     out |= _snr(tracked[:, 0], phase, rate, span)
     out |= _fixed(follow, fixed, on_grid(times, seen.boxed), tracked[:, 0], phase, span)
@@ -193,7 +194,8 @@ def _one_beat(amplitude):
     return np.real(np.exp(2j * np.pi * np.outer(at, np.arange(1, HARMONICS + 1))) @ amplitude)
 
 
-def _pulse(colours, phase, span, hertz):
+def pulse_numbers(colours, phase, span, hertz):
+    """Everything about the pulse in one colour trace (T, 3) at RATE_HZ, given its phase at every sample."""
     series = percent(colours)
     amplitude, _, rest = locked(series, phase, span)
     beat, size = _one_beat(amplitude), np.abs(amplitude)

@@ -29,24 +29,22 @@ def toolbox_box(box: Box, margin: float = MARGIN, rise: float = RISE) -> Box:
 
 
 def face_clips(
-    path: str | Path, sizes: Iterable[int], *, rate_hz: float = 30.0, margin: float = MARGIN, rise: float = RISE
-) -> dict[int, NDArray[np.float32]]:
-    """Cut one face out of a video, at several sizes.
+    path: str | Path, views: Iterable[tuple[int, float]], *, rate_hz: float = 30.0
+) -> dict[tuple[int, float], NDArray[np.float32]]:
+    """Cut one face out of a video, in several ways.
 
     Parameters
     ----------
     path : str or Path
         Video file.
-    sizes : iterable of int
-        Pixels a side.
+    views : iterable of (int, float)
+        Pixels a side, and side in face boxes (see :data:`MARGIN`).
     rate_hz : float
         Frames per second wanted; frames are placed by their timestamps.
-    margin, rise : float
-        See :data:`MARGIN` and :data:`RISE`.
 
     Returns
     -------
-    dict of int to ndarray, float32, (T, size, size, 3)
+    dict of view to ndarray, float32, (T, size, size, 3)
         Whole numbers 0..255, as a picture library would give them.
 
     Raises
@@ -54,24 +52,23 @@ def face_clips(
     ValueError
         If no face is seen in the first second.
     """
-    sizes = tuple(sizes)
-    parts: dict[int, list[NDArray[np.float32]]] = {size: [] for size in sizes}
+    parts: dict[tuple[int, float], list[NDArray[np.float32]]] = {view: [] for view in views}
     times: list[float] = []
     with open_source(path) as stream:
-        for frame, box in _boxed(stream, margin, rise):
+        for frame, face in _faces(stream):
             times.append(frame.time_s)
-            for size in sizes:
-                parts[size].append(_cut(frame, box, size))
-    return {size: _uniform(times, np.stack(cut), rate_hz) for size, cut in parts.items()}
+            for (size, margin), cut in parts.items():
+                cut.append(_cut(frame, toolbox_box(face, margin), size))
+    return {view: _uniform(times, np.stack(cut), rate_hz) for view, cut in parts.items()}
 
 
-def _boxed(frames: Iterable[Frame], margin: float, rise: float) -> Iterator[tuple[Frame, Box]]:
+def _faces(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Box]]:
     detector, early, box = BlazeFace(), [], None
     for frame in frames:
         if box is None:
             seen = detector(frame)
             if seen:
-                box = toolbox_box(max(seen, key=lambda face: face.box.width).box, margin, rise)
+                box = max(seen, key=lambda face: face.box.width).box
                 yield from ((kept, box) for kept in early)
             elif len(early) < LOOKS:
                 early.append(frame)

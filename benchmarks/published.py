@@ -2,8 +2,8 @@
 
 Runs every published network whose weights are on this machine (see ``tests/published/load.py``) on video files whose
 truth lies beside them as ``<stem>.json`` (``Subject.write(truth_path=...)``) or ``truth.json`` (``perfuse synth``),
-and prints a table. Two references: the mean rate, and the strongest line of a perfect pulse with the same beats, which
-is what a network's spectrum can show (``published.load.line_rate``).
+and prints a table. Two references: the mean rate, and the strongest line of a perfect pulse with the same beats: what
+a spectrum can show (``published.load.line_rate``).
 
     perfuse synth FOLDER --domain lab --subjects 20
     python benchmarks/published.py FOLDER... [--networks NAME...] [--margin 1.8] [--each] [--rows rows.jsonl]
@@ -87,7 +87,9 @@ def read(video: Path, about: dict, networks: list, margin: float | None) -> Iter
 
 def table(rows: list[Row]) -> str:
     """Return a markdown table, a line a domain and network."""
-    head = "| domain | network | n | within 3/min of the line | of the mean | MAE | median | worst | SNR dB | strangeness |"
+    head = (
+        "| domain | network | n | within 3 of the line | of the mean | MAE | median | worst | SNR dB | strangeness |"
+    )
     lines = [head, "|" + "---|" * (head.count("|") - 1)]
     for domain, name in dict.fromkeys((row.domain, row.network) for row in rows):
         mine = [row for row in rows if (row.domain, row.network) == (domain, name)]

@@ -87,7 +87,9 @@ def parameter_table() -> str:
     """Return one row for each parameter of a simulated subject."""
     rows = []
     for name, meta in register().items():
-        values = ", ".join(f"`{n}`" for n in meta["names"]) if "names" in meta else f"{meta['low']:g} to {meta['high']:g}"
+        values = (
+            ", ".join(f"`{n}`" for n in meta["names"]) if "names" in meta else f"{meta['low']:g} to {meta['high']:g}"
+        )
         rows.append((f"`{name}`", meta["text"], values, meta["unit"] or " "))
     return table(("parameter", "what", "values", "unit"), rows)
 

@@ -92,8 +92,8 @@ def compare(person: Subject, answer: Measurement) -> list[tuple[str, float, Vita
     face: Face = answer.faces[0]
     successive = np.diff(person.truth.beats_s, 2)
     truths = {
-        "heart_rate": (person.truth.heart_rate, face.heart_rate),
-        "respiratory_rate": (person.truth.respiratory_rate, face.respiratory_rate),
+        "heart_rate": (float(person.truth.heart_rate or 0.0), face.heart_rate),
+        "respiratory_rate": (float(person.truth.respiratory_rate or 0.0), face.respiratory_rate),
         "rmssd": (1000 * float(np.sqrt(np.mean(successive**2))), face.hrv["rmssd"]),
     }
     return [(name, truth, vital, _holds(vital, truth)) for name, (truth, vital) in truths.items()]

@@ -50,8 +50,8 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
     as f**-1.7 to f**-2.7 above 0.1 Hz; rotation is as large as the unrest of that clip's colours asks for. Breathing
     lifts the shoulders by 1 to 4 mm and the head by less. Recoil (ballistocardiogram) is a damped 4 to 6 Hz burst 80
     to 120 ms after each R peak (Balakrishnan 2013). The kinds ``rotate`` and ``translate`` go back and forth between
-    marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps a second, ``talk`` nods while speaking; their sizes are
-    ASSUMED where not measured.
+    marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps a second, ``talk`` nods while speaking; sizes that
+    were not measured are ASSUMED.
     """
     kind, size = settings.motion, settings.motion_scale
     span = float(time_s[-1]) + 1.0

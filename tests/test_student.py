@@ -467,7 +467,8 @@ def test_networks_that_do_not_fit_their_card(tmp_path, content, view, words):
 @pytest.fixture(scope="module")
 def face(tmp_path_factory):
     """A synthetic person on video."""
-    person = subject(3, duration_s=12.0, rate_hz=20.0, width=240, height=180, sdnn_scale=0.2)
+    easy = {"sdnn_scale": 0.2, "pulse_depth": 0.02, "noise": 0.5, "motion_scale": 0.2}
+    person = subject(3, duration_s=12.0, rate_hz=20.0, width=240, height=180, **easy)
     path = tmp_path_factory.mktemp("face") / "face.mp4"
     person.write(path)
     return person, path

@@ -1,0 +1,1 @@
+"""Scores: metrics, protocols, the runner over recordings and methods, tables and reports."""

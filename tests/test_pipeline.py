@@ -144,7 +144,7 @@ def test_a_session_forgets_who_left_longer_ago_than_it_remembers():
         if k == 30:
             shown["boxes"] = []
         session.push(pictures[k % 4], k / 10)
-        kept.append(len(session._streams))
+        kept.append(len(session._streams()))
     assert max(kept) == 1
     assert kept[150] == 1  # still remembered
     assert kept[-1] == 0

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perfuse.clip.resample import MAX_GAP_S
-from perfuse.clip.sampler import FaceSampler, Sample
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
 from perfuse.core.method import Method
 from perfuse.core.results import FaceEvent, Measurement
-from perfuse.core.view import REGIONS, Trace
-from perfuse.face import BlazeFace, Detector, TrackedFace, Tracker
+from perfuse.core.view import Trace
+from perfuse.face import Detector
 from perfuse.methods import get_method
 from perfuse.pipeline.answer import Context, measure_face, no_face
+from perfuse.pipeline.faces import FaceStreams, trace_sample
 from perfuse.pipeline.stream import FaceStream
 
-MAX_FACES = 5
 DEFAULT_VIDEO, DEFAULT_CONTACT = "pos", "contact"
 LONGEST_PAUSE_S = 3600.0
 """A leap of the clock beyond this is a broken timestamp, and filling it would take memory without end."""
@@ -69,7 +67,7 @@ class Session:
         if not isinstance(method, str):
             self._method = method
         self._detector = detector
-        self._tracker: Tracker | None = None
+        self._faces: FaceStreams | None = None
         self._history_s = history_s
         self._source = dict(source or {})
         self._kind: str | None = None
@@ -77,9 +75,7 @@ class Session:
         self._last_s = 0.0
         self._count = 0
         self._steps, self._steps_s = 0, 0.0
-        self._streams: dict[int, FaceStream] = {}
-        self._samplers: dict[int, FaceSampler] = {}
-        self._seen_s: dict[int, float] = {}
+        self._trace: FaceStream | None = None
         self._waiting: list[tuple[float, NDArray[np.float64]]] = []
         self._finished = False
 
@@ -107,10 +103,9 @@ class Session:
                 )
             frame = Frame.from_rgb(frame, time_s)
         self._advance(frame.time_s, "video")
-        if self._tracker is None:
-            self._tracker = Tracker(self._detector or BlazeFace(), max_faces=MAX_FACES)
-        for tracked in self._tracker.push(frame):
-            self._sample(tracked.frame, tracked.faces)
+        if self._faces is None:
+            self._faces = FaceStreams(self._chosen(), self._detector, self._start_s or 0.0, self._history_s)
+        self._faces.push(frame)
 
     def push_trace(self, time_s: float, rgb: ArrayLike) -> None:
         """Take the next mean colour of a skin area (a trace instead of pictures).
@@ -145,12 +140,11 @@ class Session:
         """Say that the recording is over and return the final measurement; nothing can be pushed afterwards."""
         if not self._finished:
             self._finished = True
-            if self._tracker is not None:
-                for tracked in self._tracker.finish():
-                    self._sample(tracked.frame, tracked.faces)
+            if self._faces is not None:
+                self._faces.finish()
             self._pass_on()
-            for stream in self._streams.values():
-                stream.finish()
+            if self._trace is not None:
+                self._trace.finish()
         return self._answer()
 
     def _advance(self, time_s: float, kind: str) -> None:
@@ -179,20 +173,6 @@ class Session:
         self._last_s = float(time_s)
         self._count += 1
 
-    def _sample(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
-        method = self._chosen()
-        seen = {face.id: face for face in faces}
-        for new in seen.keys() - self._streams.keys():
-            self._streams[new] = FaceStream(method, self._start_s or 0.0, len(REGIONS), self._history_s)
-            self._samplers[new] = FaceSampler(method.view)
-        self._seen_s.update(dict.fromkeys(seen, frame.time_s))
-        if self._history_s is not None:  # a face that left longer ago is forgotten like everything else of that time
-            for gone in [n for n, last_s in self._seen_s.items() if frame.time_s - last_s > self._history_s]:
-                del self._streams[gone], self._samplers[gone], self._seen_s[gone]
-        for number, stream in self._streams.items():
-            face = seen.get(number)
-            stream.push(frame.time_s, None if face is None else self._samplers[number].sample(frame, face))
-
     def _pass_on(self) -> None:
         """Give the traces that waited for the choice of method to the stream."""
         if not self._waiting:
@@ -203,11 +183,10 @@ class Session:
                 f"Method {method.card.name!r} needs pictures; a colour trace was given.",
                 "Choose a method that eats traces, for example pos or contact.",
             )
-        if not self._streams:
-            self._streams[0] = FaceStream(method, self._start_s or 0.0, 1, self._history_s)
-        nothing = np.zeros(2), np.zeros(1)
+        if self._trace is None:
+            self._trace = FaceStream(method, self._start_s or 0.0, 1, self._history_s)
         for time_s, colour in self._waiting:
-            self._streams[0].push(time_s, Sample(colour[None].astype(np.float32), *nothing, None, None))
+            self._trace.push(time_s, trace_sample(colour))
         self._waiting.clear()
 
     def _chosen(self) -> Method:
@@ -224,7 +203,7 @@ class Session:
         rate = self._rate_hz(duration)
         context = Context(start, duration, rate, self._kind or "video")
         faces = []
-        for number, stream in sorted(self._streams.items()):
+        for number, stream in sorted(self._streams().items()):
             record = stream.record()
             if record is not None:
                 face = measure_face(number, record, context)
@@ -237,6 +216,11 @@ class Session:
         answer = faces or [no_face(context)]
         return Measurement(source, name, duration, start, tuple(answer), (*self.warnings, *context.warnings(faces)))
 
+    def _streams(self) -> dict[int, FaceStream]:
+        if self._faces is not None:
+            return self._faces.streams
+        return {} if self._trace is None else {0: self._trace}
+
     def _rate_hz(self, duration_s: float) -> float:
         """Frames per second where they follow one another; pauses do not count, unless there is nothing else."""
         if self._steps:
@@ -244,9 +228,7 @@ class Session:
         return (self._count - 1) / duration_s if duration_s > 0 else 0.0
 
     def _events(self, number: int) -> tuple[FaceEvent, ...]:
-        if self._tracker is None:
-            return ()
-        return tuple(event for face, event in self._tracker.events if face == number)
+        return () if self._faces is None else self._faces.events(number)
 
 
 def looks_like_a_face(colours: NDArray[np.float64]) -> bool:

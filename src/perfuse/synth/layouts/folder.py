@@ -16,14 +16,16 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import perfuse
 from perfuse.core.errors import OutputError, UsageError
+from perfuse.core.workers import side_by_side
 from perfuse.report.files import write_atomic
 from perfuse.synth.layouts.plan import Layout, Take, digest
-from perfuse.synth.layouts.work import HIDDEN, Content, record, recorded, sizes
+from perfuse.synth.layouts.work import HIDDEN, Content, record, sizes
 from perfuse.synth.settings import check
 
 SCHEMA = "perfuse-synth-1"
@@ -155,7 +157,7 @@ def _work(
 
     watch(0.0)
     if jobs > 1 and len(takes) > 1:
-        results = recorded(root, layout, takes, min(jobs, len(takes)))
+        results = side_by_side(partial(record, root, layout), takes, jobs)
     else:
         results = ((take, record(root, layout, take, watch)) for take in takes)
     with closing(results):

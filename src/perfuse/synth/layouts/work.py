@@ -1,16 +1,10 @@
-"""Work: one recording after another, or several side by side in processes of their own."""
+"""Work: one recording made, and what its files hold."""
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
-from collections.abc import Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,46 +82,3 @@ def record(root: Path, layout: Layout, take: Take, watch: Watch | None = None) -
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-
-
-def recorded(
-    root: Path, layout: Layout, takes: Sequence[Take], jobs: int
-) -> Generator[tuple[Take, Content], None, None]:
-    """Make recordings in ``jobs`` processes and yield each as soon as it is there.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written, or a process was killed.
-    """
-    before = set(multiprocessing.active_children())
-    # Fresh interpreters: the threads of this one must not be forked.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_follow_parent)
-    try:
-        waiting = {pool.submit(record, root, layout, take): take for take in takes}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
-    except BrokenProcessPool as error:
-        raise OutputError(
-            "A working process was killed.", "If memory ran out, pass fewer --jobs; what is whole is kept."
-        ) from error
-    except BaseException:
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it ends, however that comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()

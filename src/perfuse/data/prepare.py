@@ -1,0 +1,355 @@
+"""Prepare a data set: every recording decoded once, its face followed, its view and references cached."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.clip.resample import MAX_GAP_S
+from perfuse.core.card import Card
+from perfuse.core.errors import MissingExtraError, OutputError, SourceError, UsageError
+from perfuse.core.signals import Chunk, Waveform
+from perfuse.core.view import Crop, Trace, View
+from perfuse.core.workers import side_by_side
+from perfuse.data.cache import entry_path
+from perfuse.data.entry import CellFile, CorruptedError, Entry, read_entry, write_entry
+from perfuse.data.labels import usable
+from perfuse.data.recording import Opened, Problem, Radar, Recording, Signal
+from perfuse.face import adapt_detector
+from perfuse.pipeline.faces import FaceStreams, trace_sample
+from perfuse.pipeline.measure import describe
+from perfuse.pipeline.stream import FaceStream, Record
+from perfuse.video import TraceStream, read_ahead
+
+SHORT_S = 1.0
+"""A reference that misses more than this of the video, at either end, is reported."""
+LONGEST_PAUSE_S = 3600.0
+Progress = Callable[[float, float | None], None]
+_CARD = Card("recorder", "keeps samples", "", "", provenance="own")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What came of a data set.
+
+    Attributes
+    ----------
+    entries : dict of str to Path
+        By id of the recording, in the order of the data set.
+    problems : tuple of Problem
+        Everything that was found, the reader's included.
+    made, kept : int
+        How many entries are new, and how many were there.
+    """
+
+    entries: dict[str, Path]
+    problems: tuple[Problem, ...]
+    made: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of one recording."""
+
+    path: Path | None
+    problems: tuple[Problem, ...]
+    made: bool
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """A method that keeps what it is given and answers nothing."""
+
+    view: View
+    folder: Path
+    files: list[CellFile] = field(default_factory=list)
+    card: Card = _CARD
+
+    def start(self) -> CellFile | None:
+        """Begin a face."""
+        if isinstance(self.view, Trace):
+            return None
+        path = self.folder / f"{len(self.files)}.cells"
+        self.files.append(CellFile(path, fixed_point=isinstance(self.view, Crop)))
+        return self.files[-1]
+
+    def step(self, state: CellFile | None, chunk: Chunk) -> tuple[CellFile | None, Waveform]:
+        """Keep a chunk."""
+        if state is not None and len(chunk):
+            weights = chunk.weights if chunk.weights is not None else np.ones(chunk.values.shape[:-1], np.float32)
+            state.add(chunk.values, weights)
+        return state, Waveform(chunk.start, chunk.rate_hz, np.zeros(len(chunk)), chunk.valid)
+
+
+def prepare(
+    recordings: Sequence[Recording],
+    view: View,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    problems: Sequence[Problem] = (),
+    progress: Progress | None = None,
+) -> Prepared:
+    """Cache a view of every recording; what is there already, and whole, is kept.
+
+    Stopped at any moment, the next run goes on where this one stopped. What cannot be used is named in the problems;
+    the rest is prepared.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        From :func:`perfuse.data.dataset.open_dataset`.
+    view : View
+        What to cache. Region means, motion and chest are always in there.
+    folder : Path
+        The cache.
+    jobs : int
+        Processes, 1 to 256. A script that asks for more than one must be safe to import.
+    problems : sequence of Problem
+        What is known to be wrong already.
+    progress : callable, optional
+        Called with the number of recordings done and in all.
+
+    Raises
+    ------
+    UsageError
+        If ``jobs`` is out of range.
+    OutputError
+        If the cache cannot be written, or a worker was killed.
+    """
+    if not 1 <= jobs <= 256:
+        raise UsageError(f"{jobs} jobs were asked for.", "Ask for 1 to 256.")
+    _tidy(folder)
+    found: dict[str, _Done] = {}
+    if progress is not None:
+        progress(0, len(recordings))
+    for recording, done in side_by_side(partial(prepare_one, view=view, folder=folder), recordings, jobs):
+        found[recording.id] = done
+        if progress is not None:
+            progress(len(found), len(recordings))
+    ordered = {recording.id: found[recording.id] for recording in recordings}
+    entries = {name: done.path for name, done in ordered.items() if done.path is not None}
+    more = [problem for done in ordered.values() for problem in done.problems]
+    made = sum(done.made for done in ordered.values())
+    return Prepared(entries, (*problems, *more), made, len(entries) - made)
+
+
+def prepare_one(recording: Recording, view: View, folder: Path) -> _Done:
+    """Cache one recording, or say why not.
+
+    Raises
+    ------
+    OutputError
+        If the cache cannot be written: then nothing else will go there, either.
+    """
+    try:
+        path = entry_path(folder, recording, view)
+        if path.exists():
+            with suppress(CorruptedError):
+                return _Done(path, tuple(_told(read_entry(path))), False)
+        with tempfile.TemporaryDirectory(prefix=f".part-{os.getpid()}-", dir=_made(folder)) as temporary:
+            return _cache(recording, view, path, Path(temporary))
+    except (OutputError, KeyboardInterrupt):
+        raise
+    except MissingExtraError as error:
+        return _Done(None, (Problem("unreadable", _where(recording), str(error), recording.id),), False)
+    except SourceError as error:
+        return _Done(None, (Problem("unreadable", _where(recording), error.problem, recording.id),), False)
+    except OSError as error:
+        if error.filename is None or str(folder) in str(error.filename):
+            raise OutputError(f"{folder} cannot be written: {error.strerror}.", "Choose another cache.") from error
+        problem = Problem("unreadable", str(error.filename), f"It cannot be read ({error.strerror}).", recording.id)
+        return _Done(None, (problem,), False)
+
+
+def open_entry(recording: Recording, view: View, folder: Path) -> Entry | None:
+    """Return the entry of a recording, or None where there is no whole one."""
+    path = entry_path(folder, recording, view)
+    with suppress(CorruptedError):
+        return read_entry(path) if path.exists() else None
+    return None
+
+
+def _cache(recording: Recording, view: View, path: Path, temporary: Path) -> _Done:
+    signals, problems = _references(recording)
+    recorder = _Recorder(view, temporary)
+    with recording.video() as stream:
+        record, cells, about = _follow(stream, recorder, recording)
+        problems += [Problem("unreadable", stream.info.name, w, recording.id, dropped=False) for w in stream.warnings]
+    if record is None or not record.valid.any():
+        what = "No complete sample is in it." if about["kind"] == "trace" else "No face was found in it."
+        problems.append(Problem("quality", _where(recording), what, recording.id))
+        return _Done(None, tuple(problems), False)
+    about |= {
+        "dataset": recording.dataset,
+        "id": recording.id,
+        "subject": recording.subject,
+        "about": dict(recording.about),
+        "view": repr(view),
+        "seen": float(record.valid.mean()),
+    }
+    problems += _coverage(signals, about, recording)
+    about["problems"] = [[p.kind, p.file, p.message, p.dropped] for p in problems]
+    write_entry(path, about, record, signals, cells, _radar(recording, problems))
+    return _Done(path, tuple(problems), True)
+
+
+def _references(recording: Recording) -> tuple[dict[str, Signal], list[Problem]]:
+    """Read the references; without them the pictures still count."""
+    problems: list[Problem] = []
+    signals: dict[str, Signal] = {}
+    try:
+        signals = recording.signals()
+    except SourceError as error:
+        problems.append(Problem("unreadable", _where(recording), error.problem, recording.id, dropped=False))
+        return {}, problems
+    for name in [n for n, s in signals.items() if not len(usable(s))]:
+        message = f"Its {name} has {len(signals[name])} samples, and no number among them."
+        problems.append(Problem("missing", _where(recording), message, recording.id, dropped=False))
+        del signals[name]
+    if not signals and not problems:
+        problems.append(Problem("missing", _where(recording), "It has no reference.", recording.id, dropped=False))
+    for name, signal in signals.items():
+        bad = len(signal) - len(usable(signal)) - (name == "beats")
+        if bad > 0:
+            message = f"{bad} of {len(signal)} values of its {name} are no numbers; they are left out."
+            problems.append(Problem("not-finite", _where(recording), message, recording.id, dropped=False))
+    return signals, problems
+
+
+def _coverage(signals: dict[str, Signal], about: dict[str, Any], recording: Recording) -> list[Problem]:
+    """Name references that end before the video, or begin after it."""
+    begin, end = about["start_s"], about["start_s"] + about["duration_s"]
+    found = []
+    for name, signal in signals.items():
+        good = usable(signal).times_s
+        slack = SHORT_S + (3.0 if name in ("beats", "heart_rate", "respiratory_rate", "spo2") else 0.0)
+        if good[0] > begin + slack or good[-1] < end - slack:
+            message = (
+                f"Its {name} lasts from {good[0]:.1f} to {good[-1]:.1f} s, the video from {begin:.1f} to {end:.1f} s."
+            )
+            found.append(Problem("short", _where(recording), message, recording.id, dropped=False))
+    return found
+
+
+def _radar(recording: Recording, problems: list[Problem]) -> Radar | None:
+    if recording.radar is None:
+        return None
+    try:
+        return recording.radar()
+    except SourceError as error:
+        problems.append(Problem("unreadable", _where(recording), error.problem, recording.id, dropped=False))
+        return None
+
+
+def _follow(
+    stream: Opened, recorder: _Recorder, recording: Recording
+) -> tuple[Record | None, CellFile | None, dict[str, Any]]:
+    """Run through the pictures (or the trace) and return what is known of the face that was seen longest."""
+    times: list[float] = []
+    if isinstance(stream, TraceStream):
+        if not isinstance(recorder.view, Trace):
+            raise SourceError(f"{recording.id} is a colour trace.", "Only views of kind Trace can be made of it.")
+        single = FaceStream(recorder, float(stream.data.time_s[0]), 1, None)
+        for time_s, colour in stream:
+            _advance(times, time_s, recording)
+            single.push(time_s, trace_sample(colour))
+        single.finish()
+        return single.record(), None, _clock(times, stream, recorder.view)
+    faces: FaceStreams | None = None
+    detector = adapt_detector(_whole) if recording.cropped else None
+    for frame in read_ahead(stream):
+        _advance(times, frame.time_s, recording)
+        faces = faces or FaceStreams(recorder, detector, frame.time_s, None)
+        faces.push(frame)
+    if faces is None:
+        raise SourceError(f"{stream.info.name} holds no picture that can be read.", "Leave it out.")
+    faces.finish()
+    for file in recorder.files:
+        file.close()
+    records = {number: face.record() for number, face in faces.streams.items()}
+    seen = {number: record.valid.sum() for number, record in records.items() if record is not None}
+    about = _clock(times, stream, recorder.view) | {"faces": len(seen)}
+    if not seen:
+        return None, None, about
+    longest = max(seen, key=lambda number: (seen[number], -number))
+    cells = recorder.files[list(faces.streams).index(longest)] if recorder.files else None
+    return records[longest], cells, about
+
+
+def _advance(times: list[float], time_s: float, recording: Recording) -> None:
+    if times and time_s - times[-1] > LONGEST_PAUSE_S:
+        raise SourceError(
+            f"The timestamps of {recording.id} leap from {times[-1]:.3f} s to {time_s:.3f} s.", "Leave it out."
+        )
+    times.append(time_s)
+
+
+def _clock(times: list[float], stream: Opened, view: View) -> dict[str, Any]:
+    duration = times[-1] - times[0]
+    steps = np.diff(times)
+    close = steps[steps <= MAX_GAP_S]
+    rate = len(close) / float(close.sum()) if len(close) else (len(times) - 1) / duration if duration else 0.0
+    return {
+        "kind": "trace" if isinstance(stream, TraceStream) else "video",
+        "start_s": times[0],
+        "rate_hz": view.rate_hz,
+        "duration_s": duration,
+        "frame_rate_hz": rate,
+        "frames": len(times),
+        "source": describe(stream.info),
+        "warnings": list(stream.warnings),
+    }
+
+
+def _whole(rgb: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
+    """Return the box whose crop, with the usual margin, is the whole picture."""
+    height, width = rgb.shape[:2]
+    return [(0.1 * width, 0.196 * height, 0.8 * width, 0.8 * height)]
+
+
+def _told(entry: Entry) -> list[Problem]:
+    """Return the problems that were met when an entry was made."""
+    return [Problem(k, f, m, entry.about["id"], dropped=d) for k, f, m, d in entry.about["problems"]]
+
+
+def _where(recording: Recording) -> str:
+    return str(recording.files[0]) if recording.files else recording.id
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made a folder ({error.strerror}).", "Choose another cache.") from error
+    return folder
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what runs that were killed left behind."""
+    import shutil
+
+    for place in [*folder.glob(".part-*"), *folder.glob("*/.*.part")]:
+        digits = place.name.split("-")[1] if place.is_dir() else place.name.split(".")[-2]
+        if digits.isdigit() and not _alive(int(digits)):
+            shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, SystemError):  # somebody else's, or a system that does not tell
+        return True
+    return True

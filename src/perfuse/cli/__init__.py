@@ -20,9 +20,14 @@ COMMANDS = {
     "measure": "Measure pulse, breathing and heart-rate variability of recordings.",
     "live": "Watch the pulse of a camera, or of a file played in real time.",
     "demo": "Make a face video with known vitals, measure it, and compare.",
+    "data": "Look into data sets, check their references, cache what methods and networks eat.",
+    "bench": "Score methods on data sets, as the field does and better.",
     "synth": "Make folders of face videos whose pulse and breathing are known.",
     "methods": "List the methods, or tell everything about one.",
 }
+
+GROUPS = ("data",)
+"""Commands that have commands of their own."""
 
 
 def build_app() -> App:
@@ -39,7 +44,8 @@ def build_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, help_line in COMMANDS.items():
-        app.command(f"perfuse.cli.{name}:{name}", name=name, help=help_line)
+        thing = "app" if name in GROUPS else name
+        app.command(f"perfuse.cli.{name}:{thing}", name=name, help=help_line)
     return app
 
 

@@ -13,7 +13,7 @@ PATIENCE_S = 1.0
 
 
 class Progress:
-    """Callable with (seconds done, seconds in all or None); used in a ``with`` statement.
+    """Callable with (done, in all or None), seconds mostly; used in a ``with`` statement.
 
     Parameters
     ----------
@@ -21,13 +21,16 @@ class Progress:
         What is being worked on.
     show : bool
         False for never; it is never shown where stderr is no terminal either.
+    unit : str
+        What is counted.
     """
 
-    def __init__(self, name: str, *, show: bool = True) -> None:
+    def __init__(self, name: str, *, show: bool = True, unit: str = "s") -> None:
         console = Console(stderr=True)
         columns = bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[at]}")
         self._bar = bars.Progress(*columns, console=console, transient=True, refresh_per_second=8)
         self._task = self._bar.add_task(escape(name), total=None, at="")
+        self._unit = unit
         self._wanted = show and console.is_terminal
         self._begun = time.monotonic()
         self.shown = False
@@ -41,7 +44,7 @@ class Progress:
             self.shown = True
             self._bar.start()
         if self.shown:
-            at = f"{done_s:.0f} s" if total_s is None else f"{done_s:.0f} of {total_s:.0f} s"
+            at = f"{done_s:.0f} {self._unit}" if total_s is None else f"{done_s:.0f} of {total_s:.0f} {self._unit}"
             self._bar.update(self._task, total=total_s, completed=done_s, at=at)
 
     def __exit__(self, *_: object) -> None:

@@ -38,14 +38,15 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __call__(self, done_s: float, total_s: float | None) -> None:
-        """Say how far the work is."""
+    def __call__(self, done_s: float, total_s: float | None, name: str | None = None) -> None:
+        """Say how far the work is, and what it is where that changes."""
         if self._wanted and not self.shown and time.monotonic() - self._begun > PATIENCE_S:
             self.shown = True
             self._bar.start()
         if self.shown:
             at = f"{done_s:.0f} {self._unit}" if total_s is None else f"{done_s:.0f} of {total_s:.0f} {self._unit}"
-            self._bar.update(self._task, total=total_s, completed=done_s, at=at)
+            told = None if name is None else escape(name)
+            self._bar.update(self._task, total=total_s, completed=done_s, at=at, description=told)
 
     def __exit__(self, *_: object) -> None:
         if self.shown:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from textwrap import dedent
 
 import perfuse
+from perfuse.bench.profiles import PROFILES
 from perfuse.core.card import Card
 from perfuse.core.errors import PerfuseError
+from perfuse.data.readers import folder
+from perfuse.data.readers.known import MODULES, get_reader
+from perfuse.data.recording import PROBLEMS
 from perfuse.report.words import LABELS, unit_text
 from perfuse.synth.domains import ABOUT, DOMAINS
 from perfuse.synth.settings import register
@@ -94,11 +99,50 @@ def parameter_table() -> str:
     return table(("parameter", "what", "values", "unit"), rows)
 
 
+def reader_table() -> str:
+    """Return one row for each data set that can be read."""
+    readers = [get_reader(name) for name in MODULES]
+    return table(
+        ("data set", "what", "references", "access"),
+        ((f"`{r.name}`", r.title, ", ".join(r.signals), r.access) for r in readers),
+    )
+
+
+def problem_table() -> str:
+    """Return one row for each kind of trouble with data."""
+    return table(("kind", "what"), ((f"`{name}`", what) for name, what in PROBLEMS.items()))
+
+
+def profile_table() -> str:
+    """Return one row for each way of scoring."""
+    return table(
+        ("protocol", "what", "rates, /min", "after"),
+        (
+            (f"`{p.name}`", p.what, f"{60 * p.band_hz[0]:.3g} to {60 * p.band_hz[1]:.3g}", p.source)
+            for p in PROFILES.values()
+        ),
+    )
+
+
+def own_folder() -> str:
+    """Return how a folder of one's own is described, from where it is read."""
+    lead, _, rest = dedent(folder.__doc__ or "").partition("::\n\n")
+    example, mark, after = rest.partition("\n``{")
+    words = [
+        f"{lead.strip()}:",
+        f"```yaml\n{dedent(example).strip()}\n```",
+        f"{mark}{after}".strip().replace("``", "`"),
+    ]
+    return "\n\n".join(words)
+
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"methods": method_table},
     "docs/methods.md": {"cards": method_cards},
     "docs/vitals.md": {"hrv": hrv_table},
     "docs/errors.md": {"errors": error_table},
+    "docs/data.md": {"readers": reader_table, "problems": problem_table, "own-folder": own_folder},
+    "docs/bench.md": {"profiles": profile_table},
     "docs/simulate.md": {"domains": domain_table, "parameters": parameter_table},
 }
 

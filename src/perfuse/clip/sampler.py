@@ -106,6 +106,8 @@ class FaceSampler:
     _cell_gate: SkinGate = field(default_factory=SkinGate)
     _masks: Floats | None = None
     _masks_time: float = 0.0
+    _cell_mask: Floats | None = None
+    _cell_mask_time: float = 0.0
     _flow: MotionState = field(default_factory=MotionState)
     _chest_flow: MotionState = field(default_factory=MotionState)
     _chest: Box | None = None
@@ -160,7 +162,9 @@ class FaceSampler:
         crop = face_crop(face, self.view.margin)
         cells, coverage = area_mean(frame, crop, rows, cols)
         cells = _one_grey(cells)
-        weights = region_weights(face, crop, rows, cols)["skin"] * coverage
+        if self._cell_mask is None or frame.time_s - self._cell_mask_time >= MASK_LOOK_S:
+            self._cell_mask, self._cell_mask_time = region_weights(face, crop, rows, cols)["skin"], frame.time_s
+        weights = self._cell_mask * coverage
         return cells, weights * self._cell_gate.follow(frame.time_s, cells, weights)
 
 

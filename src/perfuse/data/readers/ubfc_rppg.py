@@ -6,39 +6,49 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from perfuse.core.errors import SourceError
-from perfuse.data.media import listed, natural, open_film, read_numbers
+from perfuse.data.folders import child, homes, matching, missing, unknown
+from perfuse.data.media import on_clock, open_film, read_numbers, shown
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
 LABEL, FILM = "ground_truth.txt", "vid.avi"
 
 
+def _subjects(root: Path) -> list[Path]:
+    return matching(root, r"subject[ _-]?\d+", folders=True)
+
+
+def _is_home(root: Path) -> bool:
+    return any(child(folder, LABEL, FILM) for folder in _subjects(root))
+
+
 def recognise(root: Path) -> bool:
     """Tell by ``subjectN/ground_truth.txt`` or ``subjectN/vid.avi``."""
-    return bool(listed(root, f"subject*/{LABEL}") or listed(root, f"subject*/{FILM}"))
+    return bool(homes(root, _is_home))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield one recording per subject."""
-    for folder in sorted((f for f in listed(root, "subject*") if f.is_dir()), key=natural):
-        absent = [name for name in (FILM, LABEL) if not (folder / name).is_file()]
-        if absent:
-            for name in absent:
-                yield Problem("missing", str(folder / name), f"{folder.name} has no {name}.")
-            continue
-        film, label = folder / FILM, folder / LABEL
-        yield Recording(
-            dataset=READER.name,
-            id=folder.name,
-            subject=folder.name,
-            video=partial(open_film, film),
-            signals=partial(references, label),
-            files=(film, label),
-            about={"task": "game"},
-        )
+    places = homes(root, _is_home)
+    if not places:
+        yield unknown(root, READER.title, f"subjectN/{FILM} and subjectN/{LABEL}")
+    for home, prefix in places:
+        for folder in _subjects(home):
+            film, label = child(folder, FILM), child(folder, LABEL)
+            for name, path in ((FILM, film), (LABEL, label)):
+                if path is None:
+                    yield missing(folder / name, folder.name)
+            if film is not None and label is not None:
+                yield Recording(
+                    dataset=READER.name,
+                    id=prefix + folder.name,
+                    subject=folder.name.lower(),
+                    video=partial(open_film, film),
+                    signals=partial(references, label),
+                    files=(film, label),
+                    about={"task": "game"},
+                )
 
 
 def references(path: Path) -> dict[str, Signal]:
@@ -53,10 +63,7 @@ def references(path: Path) -> dict[str, Signal]:
     if len(table) != 3:
         raise SourceError(f"{path} has {len(table)} rows.", "Expected are three: pulse wave, heart rate, time.")
     wave, rate, times = table
-    if not np.isfinite(times).all() or not (np.diff(times) >= 0).all():
-        raise SourceError(f"The times in {path} (third row) do not increase.", "Leave this subject out.")
-    keep = np.diff(times, prepend=-np.inf) > 0  # the oximeter writes some moments twice
-    return {"pulse": Signal(times[keep], wave[keep]), "heart_rate": Signal(times[keep], rate[keep])}
+    return on_clock(times, {"pulse": wave, "heart_rate": shown(rate)}, path)
 
 
 READER = Reader(
@@ -68,11 +75,14 @@ READER = Reader(
     layout="subjectN/vid.avi            640 x 480, about 30 frames a second, raw\n"
     "subjectN/ground_truth.txt   rows: pulse wave, heart rate (/min), time (s)",
     signals=("pulse", "heart_rate"),
-    verified="documentation and public loaders; folders written by `perfuse synth --layout ubfc`",
+    verified="the authors' note on the files and public loaders; folders written by `perfuse synth --layout ubfc`. "
+    "No original file was seen",
     recognise=recognise,
     find=find,
     notes=(
         "The wave is placed by the third row's times. The rPPG-Toolbox pairs sample i with frame i instead, so a "
         "subject whose camera ran slower than the oximeter drifts apart there.",
+        "Frames have the times of the AVI, which knows one even rate only.",
+        "A heart rate of 0 is taken for no reading.",
     ),
 )

@@ -1,0 +1,167 @@
+"""Memory and speed of preparing a data set: sixty one-minute videos, two workers, beside decoding alone.
+
+The videos are one painted minute (640 x 480, H.264) under sixty names, each with another last byte of its reference, so
+that no two are the same recording.
+
+    python benchmarks/prepare.py [--videos 60] [--seconds 60] [--jobs 2] [--out docs/results/prepare.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from perfuse.bench.machine import machine
+from perfuse.core.view import Crop, Grid, Trace
+from perfuse.core.workers import side_by_side
+from perfuse.data.labels import usable
+from perfuse.data.media import open_film, read_numbers
+from perfuse.data.prepare import prepare
+from perfuse.data.recording import Recording, Signal
+from perfuse.synth.subject import subject
+
+VIEWS = (Trace(), Grid(9, 9), Crop(72))
+
+
+def references(path: Path) -> dict[str, Signal]:
+    """Read a table of time and pulse."""
+    table = read_numbers(path)
+    return {"pulse": usable(Signal(table[:, 0], table[:, 1]))}
+
+
+def data_set(folder: Path, videos: int, seconds: float) -> list[Recording]:
+    """Paint one recording and give it many names."""
+    person = subject(1, "lab", duration_s=seconds, width=640, height=480)
+    film = folder / "film.mp4"
+    person.write(film)
+    times = np.arange(0, seconds, 1 / 60)
+    lines = [f"{t:.6f} {p:.6f}" for t, p in zip(times, person.truth.pulse(times))]
+    made = []
+    for number in range(videos):
+        label = folder / f"{number}.txt"
+        label.write_text("\n".join(lines) + " " * number + "\n")
+        files = (film, label)
+        made.append(
+            Recording("own", f"s{number}", f"s{number}", partial(open_film, film), partial(references, label), files)
+        )
+    return made
+
+
+def decode(recording: Recording) -> int:
+    """Decode and do nothing."""
+    with recording.video() as stream:
+        return sum(1 for _ in stream)
+
+
+class Watch:
+    """Highest memory of this process and its children, by proportional share (Linux)."""
+
+    def __init__(self) -> None:
+        self.most_mb = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.2):
+            self.most_mb = max(self.most_mb, sum(map(_share_mb, _family())))
+
+
+def _family() -> list[int]:
+    import os
+
+    parents = {}
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found, new = {os.getpid()}, True
+    while new:
+        new = {p for p, parent in parents.items() if parent in found} - found
+        found |= new
+    return list(found)
+
+
+def _share_mb(process: int) -> float:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(float(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def main() -> None:
+    """Measure and print, or write, the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        recordings = data_set(folder, options.videos, options.seconds)
+        rows = []
+        begin = time.perf_counter()
+        frames = sum(n for _, n in side_by_side(decode, recordings, options.jobs))
+        rows.append(("decoding alone", time.perf_counter() - begin, 0.0, 0.0))
+        for view in VIEWS:
+            cache = folder / "cache"
+            with Watch() as watch:
+                begin = time.perf_counter()
+                done = prepare(recordings, view, cache, jobs=options.jobs)
+                spent = time.perf_counter() - begin
+            size = sum(path.stat().st_size for path in done.entries.values()) / 1e6
+            rows.append((repr(view), spent, watch.most_mb, size))
+            begin = time.perf_counter()
+            prepare(recordings, view, cache, jobs=options.jobs)
+            rows.append(("the same again, all there", time.perf_counter() - begin, 0.0, 0.0))
+            shutil.rmtree(cache)
+    page = _page(rows, frames, options)
+    if options.out:
+        Path(options.out).write_text(page, encoding="utf-8")
+    sys.stdout.write(page)
+
+
+def _page(rows: list[tuple[str, float, float, float]], frames: int, options: argparse.Namespace) -> str:
+    base = rows[0][1]
+    lines = [
+        "# Preparing a data set",
+        "",
+        f"{options.videos} videos of {options.seconds:g} s (640 x 480, H.264, {frames} frames in all), {options.jobs} "
+        "workers: time, highest memory of all processes together, and what the cache takes.",
+        "",
+        "| what | seconds | frames a second | x decoding | memory | cache |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for what, spent, memory, size in rows:
+        told = f"{memory:.0f} MB" if memory else ""
+        kept = f"{size:.0f} MB" if size else ""
+        lines.append(f"| {what} | {spent:.1f} | {frames / spent:.0f} | {spent / base:.2f} | {told} | {kept} |")
+    command = (
+        f"python benchmarks/prepare.py --videos {options.videos} --seconds {options.seconds:g} --jobs {options.jobs}"
+    )
+    lines += ["", f"`{command}`, {date.today().isoformat()}, {machine()}.", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

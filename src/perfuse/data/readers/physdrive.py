@@ -1,0 +1,231 @@
+"""PhysDrive: drivers filmed in three cars, with a radar; aligned faces, filtered references, cropped radar cubes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from perfuse.core.errors import SourceError
+from perfuse.data.folders import unknown
+from perfuse.data.foreign import as_series, film_times, mat_series, read_mat
+from perfuse.data.media import open_film, open_pictures, picture_times, shown
+from perfuse.data.parts import F64, absent, contents, distinct, named, reach
+from perfuse.data.reader import Reader
+from perfuse.data.recording import Problem, Radar, Recording, Signal
+from perfuse.video import FrameStream
+
+SUBJECT = r"[ABC][MF][ZHWY]\d+"
+SESSION = r"[ABC][ST\d]"
+CLIP = SUBJECT + r"_\d+"
+RATE_HZ = 30.0
+"""The colour camera's nominal rate; the distribution has no times of frames."""
+RADAR_HZ = 20.0
+CELL = (2, 8, 16, 8)
+"""Real and imaginary part, Doppler, angle, range."""
+SEX = {"M": "male", "F": "female"}
+LIGHT = {"Z": "noon", "H": "dusk or early morning", "W": "midnight", "Y": "rain or clouds"}
+ROAD = {"A": "flat, free road", "B": "flat, congested road", "C": "bumpy, congested road"}
+TASK = {"S": "driving, quiet", "T": "driving, talking"}
+LABELS = {"pulse": "BVP", "ecg": "ECG", "respiration": "RESP", "spo2": "SPO2", "heart_rate": "HR"}
+CLIP_LABELS = {"ecg": "ecg", "respiration": "resp"}
+PICTURES = r".+\.(png|jpe?g|bmp)"
+
+
+def recognise(root: Path) -> bool:
+    """Tell by ``AFH1/A1/Label`` or ``AFH1/AFH1_00/mmwave.mat``."""
+    for person in reach(root, SUBJECT, 2):
+        for folder in contents(person)[0]:
+            if re.fullmatch(CLIP, folder.name, re.I) and named(folder, "mmwave.mat"):
+                return True
+            if re.fullmatch(SESSION, folder.name, re.I) and named(folder, "Label", "Align"):
+                return True
+    return False
+
+
+def find(root: Path) -> Iterator[Recording | Problem]:
+    """Yield a recording per session, and one without pictures per radar clip."""
+    yield from distinct(_find(root), unknown(root, READER.title, "AFH1/AS/Label, or AFH1/AFH1_00/mmwave.mat"))
+
+
+def _find(root: Path) -> Iterator[Recording | Problem]:
+    for person in reach(root, SUBJECT, 2):
+        for folder in contents(person)[0]:
+            if re.fullmatch(SESSION, folder.name, re.I):
+                yield from _session(person.name.upper(), folder)
+            elif re.fullmatch(CLIP, folder.name, re.I):
+                yield from _clip(person.name.upper(), folder)
+
+
+def _about(person: str) -> dict[str, str | int | float]:
+    return {"sex": SEX[person[1]], "light": LIGHT[person[2]]}
+
+
+def _session(person: str, folder: Path) -> Iterator[Recording | Problem]:
+    code = folder.name.upper()
+    name = f"{person}/{code}"
+    film = named(folder, "Align", "RGB.mp4")
+    if film is None:
+        yield absent(folder / "Align", name, why="Expected are face crops there, or RGB.mp4.")
+        return
+    labels = named(folder, "Label")
+    there = {signal: named(labels, f"{stem}.mat") for signal, stem in LABELS.items()} if labels else {}
+    found = {signal: path for signal, path in there.items() if path}
+    if not found:
+        yield absent(folder / "Label" / "BVP.mat", name, why="The session has no reference.")
+        return
+    for signal, stem in LABELS.items():
+        if signal not in found:
+            yield absent(folder / "Label" / f"{stem}.mat", name, why=f"The recording has no {signal}.")
+    cube = named(folder, "mmwave.mat") or named(folder / "mmWave", "mmwave.mat")
+    crops = film.is_dir()
+    yield Recording(
+        dataset=READER.name,
+        id=name,
+        subject=person,
+        video=partial(open_crops, film) if crops else partial(open_film, film),
+        signals=partial(references, film, found),
+        files=(film, *found.values(), *([cube] if cube else [])),
+        about={
+            **_about(person),
+            "motion": ROAD[code[0]],
+            "task": TASK.get(code[1], "driving"),
+            "session": code,
+            "rate_hz": RATE_HZ,
+        },
+        radar=partial(read_radar, cube) if cube else None,
+        cropped=crops,
+    )
+
+
+def _clip(person: str, folder: Path) -> Iterator[Recording | Problem]:
+    name = f"{person}/{folder.name}"
+    cube = named(folder, "mmwave.mat")
+    there = {signal: named(folder, f"{stem}.mat") for signal, stem in CLIP_LABELS.items()}
+    found = {signal: path for signal, path in there.items() if path}
+    if cube is None:
+        yield absent(folder / "mmwave.mat", name)
+        return
+    for signal, stem in CLIP_LABELS.items():
+        if signal not in found:
+            yield absent(folder / f"{stem}.mat", name, why=f"The clip has no {signal}.")
+    if found:
+        yield Recording(
+            dataset=READER.name,
+            id=name,
+            subject=person,
+            video=partial(no_film, name),
+            signals=partial(clip_references, found),
+            files=(cube, *found.values()),
+            about={**_about(person), "session": folder.name, "camera": "none: radar only"},
+            radar=partial(read_radar, cube),
+        )
+
+
+def no_film(name: str) -> NoReturn:
+    """Say that the radar distribution has no pictures."""
+    raise SourceError(f"PhysDrive's radar clip {name} has no pictures.", "Use it for its radar, or use the sessions.")
+
+
+def _crops(folder: Path) -> tuple[list[Path], F64]:
+    """Return pictures in order, and their times: by the numbers in their names, so that a gap stays one."""
+    pictures = [path for path in contents(folder)[1] if re.fullmatch(PICTURES, path.name, re.I)]
+    return pictures, picture_times([path.stem for path in pictures], RATE_HZ)
+
+
+def open_crops(folder: Path) -> FrameStream:
+    """Open face crops at the nominal rate.
+
+    Raises
+    ------
+    SourceError
+        If not one can be read.
+    """
+    pictures, times_s = _crops(folder)
+    return open_pictures(pictures, times_s, str(folder))
+
+
+def references(film: Path, labels: dict[str, Path]) -> dict[str, Signal]:
+    """Read the labels, each spread evenly over the pictures.
+
+    Raises
+    ------
+    SourceError
+        If a label or the pictures cannot be read.
+    """
+    times_s = _crops(film)[1] if film.is_dir() else film_times(film)
+    if not len(times_s):
+        raise SourceError(f"{film} holds no picture.", "Check that it was unpacked completely.")
+    step = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / RATE_HZ
+    length = float(times_s[-1] - times_s[0]) + step
+    found = {}
+    for signal, path in labels.items():
+        values = mat_series(path, LABELS[signal])
+        values = shown(values) if signal in ("spo2", "heart_rate") else values
+        found[signal] = Signal.uniform(values, len(values) / length, float(times_s[0]))
+    return found
+
+
+def clip_references(labels: dict[str, Path]) -> dict[str, Signal]:
+    """Read what lies beside a radar clip, at the radar's rate.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read.
+    """
+    return {
+        signal: Signal.uniform(mat_series(path, CLIP_LABELS[signal]), RADAR_HZ) for signal, path in labels.items()
+    }
+
+
+def read_radar(path: Path) -> Radar:
+    """Read a cropped radar cube.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read or has another shape.
+    """
+    found = {name.lower(): value for name, value in read_mat(path).items()}
+    cube = np.asarray(found.get("mmwave", ()))
+    if cube.ndim != 5 or cube.shape[1:] != CELL or not np.issubdtype(cube.dtype, np.number):
+        raise SourceError(
+            f"mmwave in {path} has the shape {cube.shape}.", "Expected is (frames, 2, 8, 16, 8): I and Q by cell."
+        )
+    as_series(cube.reshape(len(cube), -1)[:, 0], path, "mmwave")
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is marked below
+        iq = (cube[:, 0] + 1j * cube[:, 1]).astype(np.complex64)
+    valid = np.array([bool(np.isfinite(frame).all()) for frame in iq], np.bool_)
+    return Radar(np.arange(len(iq)) / RADAR_HZ, np.where(np.isfinite(iq), iq, 0), valid)
+
+
+READER = Reader(
+    name="physdrive",
+    title="PhysDrive",
+    paper="Wang, Yang, Hu, Tang, Liu, He, Wang, Chen, Wu: PhysDrive: A multimodal remote physiological measurement "
+    "dataset for in-vehicle driver monitoring. NeurIPS datasets and benchmarks, 2025",
+    access="radar of all and video of one driver openly (Kaggle, Hugging Face); the rest on signing an agreement",
+    layout="AFH1/                       car A B C, sex M F, light Z noon H dusk W midnight Y rain, number\n"
+    "  AS/                       road A B C, S quiet or T talking (or A1, A2, ...)\n"
+    "    Align/*.png             faces cut out (or RGB.mp4)\n"
+    "    Label/{BVP,ECG,RESP,SPO2,HR}.mat\n"
+    "    mmwave.mat              if there: (frames, 2, 8, 16, 8) at 20 Hz\n"
+    "  AFH1_00/                  radar distribution: no pictures\n"
+    "    mmwave.mat ecg.mat resp.mat",
+    signals=("pulse", "ecg", "respiration", "spo2", "heart_rate", "radar"),
+    verified="documentation and public loaders only",
+    recognise=recognise,
+    find=find,
+    notes=(
+        "No times of frames are published: crops count as 30 a second by the numbers in their names, and each label "
+        "is spread evenly over them, as public loaders do. How well labels fit in time is unknown.",
+        "Radar clips have no pictures: opening their video is an error that says so.",
+        "The radar was standardised with one mean and deviation for the whole set; its phase is no range any more.",
+        "The Toolbox leaves out clips whose pulse wave has a template quality below 0.5; nothing is left out here.",
+    ),
+)

@@ -1,0 +1,181 @@
+"""RLAP: students at a desk, lossless pictures, an oximeter on the same computer clock (PhysRecorder)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from perfuse.core.errors import SourceError
+from perfuse.data.folders import unknown
+from perfuse.data.media import open_film, open_pictures, retimed, shown
+from perfuse.data.parts import (
+    F64,
+    absent,
+    column,
+    contents,
+    distinct,
+    named,
+    placed,
+    read_table,
+    rising,
+    within,
+)
+from perfuse.data.reader import Reader
+from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.video import FrameStream
+
+PICTURES = "pictures_ZIP_RAW_RGB"
+FILMS = (r"video_RAW_.+\.avi", r"vid(eo)?\.(avi|mp4)", r"video_.*MJPG.*\.avi", r"video_.*H264.*\.(mp4|avi)")
+"""Best first: without loss, then ever more of it."""
+CLOCK, WAVE = r"frames_timestamp.*\.csv", "BVP.csv"
+LABELS = {
+    "pulse": (WAVE, ("bvp", "ppg", "value")),
+    "heart_rate": ("HR.csv", ("hr", "value")),
+    "respiratory_rate": ("RR.csv", ("rr", "value")),
+    "spo2": ("SpO2.csv", ("spo2", "value")),
+}
+TASKS = {
+    "R1": "rest",
+    "R2": "rest",
+    "R3": "game",
+    "R4": "reading aloud",
+    "E1": "watching nature",
+    "E2": "watching a puzzle game",
+    "E3": "watching a comedy",
+    "E4": "watching an illusion",
+    "E5": "watching a paper",
+    "E6": "watching yawns",
+    "T1": "learning from video",
+    "T2": "learning from a text book",
+    "T3": "watching a class",
+}
+
+
+def _sessions(root: Path) -> Iterator[Path]:
+    yield from dict.fromkeys(path.parent for path in within(root, CLOCK, 4))
+
+
+def recognise(root: Path) -> bool:
+    """Tell by ``p001/R1/frames_timestamp.csv``."""
+    return any(True for _ in _sessions(root))
+
+
+def find(root: Path) -> Iterator[Recording | Problem]:
+    """Yield a recording per session, from its least lossy pictures."""
+    with_clock = list(_sessions(root))
+    with_wave = [path.parent for path in within(root, re.escape(WAVE), 4)] if with_clock else []
+    yield from distinct(
+        (item for folder in dict.fromkeys([*with_clock, *with_wave]) for item in _session(root, folder)),
+        unknown(root, READER.title, "p001/R1/frames_timestamp.csv"),
+    )
+
+
+def _session(root: Path, folder: Path) -> Iterator[Recording | Problem]:
+    name = folder.relative_to(root).as_posix()
+    clock = next(within(folder, CLOCK, 1), None)
+    if clock is None:
+        yield absent(folder / "frames_timestamp.csv", name)
+        return
+    pictures = named(folder, PICTURES)
+    files = contents(folder)[1]
+    film = next((f for pattern in FILMS for f in files if re.fullmatch(pattern, f.name, re.I)), None)
+    source = pictures if pictures and pictures.is_dir() and contents(pictures)[1] else film
+    if source is None:
+        yield absent(folder / "video_ZIP_H264.mp4", name, why=f"There is no {PICTURES} either.")
+        return
+    labels = {signal: named(folder, file) for signal, (file, _) in LABELS.items()}
+    found = {signal: path for signal, path in labels.items() if path}
+    if "pulse" not in found:
+        yield absent(folder / WAVE, name, why="" if found else "The session has no reference.")
+        if not found:
+            return
+    task = TASKS.get(folder.name.upper())
+    about: dict[str, str | int | float] = {"session": folder.name, "camera": "Logitech C930c"}
+    about |= {"task": task, "motion": "natural" if folder.name.upper() != "R1" else "still"} if task else {}
+    about |= {"light": "dark" if folder.name.upper() == "R2" else "indoors"} if task else {}
+    yield Recording(
+        dataset=READER.name,
+        id=name,
+        subject=folder.parent.name if folder.parent != root else folder.name,
+        video=partial(open_take, source, clock),
+        signals=partial(references, clock, found),
+        files=(source, clock, *found.values()),
+        about=about,
+    )
+
+
+def _read_clock(path: Path) -> tuple[F64, float]:
+    """Return the times of frames, s, and the length of a unit: UNIX time is in s, or in ms."""
+    table = read_table(path)
+    times = rising(column(table, path, "timestamp", "timestamps", "time", "unix_timestamp"), path)
+    unit = 1e-3 if times[0] > 1e11 else 1.0
+    return times * unit, unit
+
+
+def open_take(source: Path, clock: Path) -> FrameStream:
+    """Open pictures, or a film, with the times of ``frames_timestamp.csv``.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read.
+    """
+    marks = _read_clock(clock)[0]
+    times_s = marks - marks[0]
+    if not source.is_dir():
+        return retimed(open_film(source), times_s, str(clock))
+    pictures = [p for p in contents(source)[1] if p.suffix.lower() in (".png", ".bmp", ".jpg")]
+    numbers = [int(p.stem) if p.stem.isdecimal() else -1 for p in pictures]
+    if min(numbers, default=-1) < 0:
+        numbers = list(range(len(pictures)))
+    shift = 1 if numbers and numbers[0] == 1 and numbers[-1] == len(times_s) else 0
+    kept = [(path, times_s[n - shift]) for path, n in zip(pictures, numbers) if n - shift < len(times_s)]
+    return open_pictures([path for path, _ in kept], np.array([t for _, t in kept]), str(source))
+
+
+def references(clock: Path, labels: dict[str, Path]) -> dict[str, Signal]:
+    """Read what has times of its own, on the frames' clock.
+
+    Raises
+    ------
+    SourceError
+        If a table cannot be read or lacks a column.
+    """
+    start = _read_clock(clock)[0][0]
+    found = {}
+    for signal, path in labels.items():
+        table = read_table(path)
+        marks = column(table, path, "timestamp", "timestamps", "time", "unix_timestamp")
+        values = column(table, path, *LABELS[signal][1])
+        known = marks[np.isfinite(marks)]
+        if not len(known):
+            raise SourceError(f"{path} has no times.", "Expected is a column timestamp in UNIX time.")
+        times_s = marks * (1e-3 if known[0] > 1e11 else 1.0) - start
+        found[signal] = placed(times_s, values if signal == "pulse" else shown(values))
+    return found
+
+
+READER = Reader(
+    name="rlap",
+    title="RLAP (CCNU)",
+    paper="Wang, Wei, Tong, Gao, Tian, Ma, Zhao: PhysBench: A benchmark framework for remote physiological sensing "
+    "with new dataset and baseline. arXiv 2305.04161, 2023",
+    access="on signing an agreement, from Central China Normal University",
+    layout="p001/R1/                          also E1 to E6, R1 to R4, T1 to T3\n"
+    "  pictures_ZIP_RAW_RGB/00000000.png   or vid.avi, video_RAW_*.avi, video_ZIP_MJPG.avi, video_ZIP_H264.mp4\n"
+    "  frames_timestamp.csv              frame, timestamp (UNIX time)\n"
+    "  BVP.csv                           timestamp, bvp; also HR.csv, RR.csv, SpO2.csv of the same recorder",
+    signals=("pulse", "heart_rate", "respiratory_rate", "spo2"),
+    verified="documentation and public loaders only",
+    recognise=recognise,
+    find=find,
+    notes=(
+        "Frames and wave have times of one computer's clock; the first frame is at 0.",
+        "The best pictures of a session are taken: PNG, else raw AVI, else MJPEG, else H.264.",
+        "Other sets of the same recorder (SUMS, LADH) can be read too where they have frames_timestamp.csv.",
+    ),
+)

@@ -1,0 +1,189 @@
+"""Pickles that can hold numbers and nothing else: no name in them is imported, no code of theirs runs.
+
+Some data sets are distributed as pickles. Python's own loader would call whatever such a file names; this one knows
+containers, strings, numbers and plain numpy arrays, which it builds itself, and refuses everything else.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfuse.core.errors import SourceError
+
+PLAIN = "biufc"
+"""Kinds of numpy types that are numbers."""
+
+
+class _RefusedError(Exception):
+    """Something that is no number."""
+
+
+class _Type:
+    """Stand-in of numpy.dtype."""
+
+    big = False
+
+    def __init__(self, code: str, *_: object) -> None:
+        self.code = str(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.big = state[1] == ">"
+
+    def real(self) -> np.dtype[Any]:
+        """Return the type meant; only numbers have one."""
+        made = np.dtype(self.code).newbyteorder(">" if self.big else "<")
+        if made.kind not in PLAIN:
+            raise _RefusedError(f"an array of type {self.code}")
+        return made
+
+
+class _Array:
+    """Stand-in of numpy.ndarray while it is being filled."""
+
+    value: NDArray[Any]
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, data = state
+        if kind.code in ("O", "O8", "O4"):
+            self.value = np.empty(len(data), object)
+            self.value[:] = [_plain(item) for item in data]
+        else:
+            self.value = np.frombuffer(_bytes(data), kind.real())
+        self.value = self.value.reshape(shape, order="F" if fortran else "C")
+
+
+def _bytes(data: Any) -> bytes:
+    return data.encode("latin1") if isinstance(data, str) else bytes(data)
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
+
+def _from_buffer(data: Any, kind: _Type, shape: Any, order: str) -> NDArray[Any]:
+    if not isinstance(data, (bytes, bytearray)):
+        raise _RefusedError("a buffer that is none")
+    return np.frombuffer(bytes(data), kind.real()).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _scalar(kind: _Type, data: Any) -> Any:
+    return np.frombuffer(_bytes(data), kind.real())[0]
+
+
+def _encode(text: str, code: str = "latin1") -> bytes:
+    if code not in ("latin1", "latin-1"):
+        raise _RefusedError(f"the code {code}")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+def _byte_array(data: bytes = b"") -> bytearray:
+    if not isinstance(data, bytes):
+        raise _RefusedError("a bytearray that is none")
+    return bytearray(data)
+
+
+KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Type,
+    ("_codecs", "encode"): _encode,
+    **{(room, "bytes"): _no_bytes for room in ("builtins", "__builtin__")},
+    **{(room, "bytearray"): _byte_array for room in ("builtins", "__builtin__")},
+    **{(room, kind.__name__): kind for room in ("builtins", "__builtin__") for kind in (set, frozenset, complex)},
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+}
+"""Every name that a file may use, and what stands for it here."""
+
+
+class _Loader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in KNOWN:
+            raise _RefusedError(f"{module}.{name}")
+        return KNOWN[module, name]
+
+
+def _plain(value: Any) -> Any:
+    """Replace stand-ins within containers by what they stand for."""
+    if isinstance(value, _Array):
+        return value.value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return type(value)(_plain(item) for item in value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, _Type):
+        raise _RefusedError("a bare numpy type")
+    return value
+
+
+def _load(file: BinaryIO, path: Path) -> Any:
+    try:
+        return _plain(_Loader(file, encoding="latin1").load())
+    except _RefusedError as error:
+        raise SourceError(
+            f"{path} is a pickle that asks for {error}; such a file can run code, so it is refused.",
+            "Expected are lists, dictionaries, text, numbers and arrays of numbers. Get it from its source again.",
+        ) from error
+    except Exception as error:  # a damaged pickle can raise nearly anything, even from stand-ins
+        raise SourceError(
+            f"{path} cannot be read ({type(error).__name__}: {error}).", "Check that it was copied completely."
+        ) from error
+
+
+def load_pickle(path: Path) -> Any:
+    """Read a pickle of numbers.
+
+    Raises
+    ------
+    SourceError
+        If it is missing or damaged, or asks for anything but containers, text, numbers and arrays of numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            return _load(file, path)
+    except FileNotFoundError as error:
+        raise SourceError(f"There is no file {path}.", "Check the layout of the data set.") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error}).", "Check its permissions.") from error
+
+
+def load_npy(path: Path) -> Any:
+    """Read an ``.npy`` file: an array of numbers, or the object that numpy pickled into one of no dimensions.
+
+    Raises
+    ------
+    SourceError
+        If it is missing, damaged, or holds an object that :func:`load_pickle` would refuse.
+    """
+    from numpy.lib import format as npy
+
+    try:
+        with path.open("rb") as file:
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, fortran, kind = read(file)
+            if not kind.hasobject:
+                if kind.kind not in PLAIN:
+                    raise ValueError(f"type {kind}")
+                data = file.read()
+                values = np.frombuffer(data, kind, math.prod(shape))
+                return values.reshape(shape, order="F" if fortran else "C")
+            made = _load(file, path)
+    except FileNotFoundError as error:
+        raise SourceError(f"There is no file {path}.", "Check the layout of the data set.") from error
+    except SourceError:
+        raise
+    except Exception as error:  # numpy reads the header with Python's own parser, which raises its own errors, too
+        raise SourceError(f"{path} cannot be read ({error}).", "Check that it was copied completely.") from error
+    return made.item() if isinstance(made, np.ndarray) and made.ndim == 0 else made

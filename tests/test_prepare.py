@@ -30,6 +30,7 @@ from perfuse.pipeline.replay import replay
 from perfuse.synth.layouts.folder import make
 from perfuse.synth.layouts.known import get_layout
 from perfuse.synth.layouts.plan import people, plan
+from perfuse.video.write import write_video
 
 PEOPLE, SECONDS = 3, 7.0
 
@@ -272,6 +273,14 @@ def test_where_nothing_can_be_written_is_told(ubfc, tmp_path):
         prepare(opened(ubfc).recordings, Trace(), tmp_path, jobs=0)
 
 
+def alive(place):
+    try:
+        os.kill(int(place.name.split("-")[1]), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_killed_at_any_moment_it_goes_on_where_it_was(ubfc, tmp_path):
     code = (
@@ -294,7 +303,9 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(ubfc, tmp_path):
         for path in cache.glob("*/*.safetensors"):
             read_entry(path)
         made = whole
-    time.sleep(1.0)  # workers of the killed run notice that it is gone
+    deadline = time.monotonic() + 60
+    while any(alive(place) for place in cache.glob(".part-*")) and time.monotonic() < deadline:
+        time.sleep(0.2)  # workers of the killed run notice that it is gone
     done = prepare(opened(ubfc).recordings, Crop(36), cache, jobs=2)
     assert len(done.entries) == PEOPLE
     assert done.kept >= len(made)
@@ -306,3 +317,24 @@ def test_a_path_can_be_told_without_working(ubfc, tmp_path):
     path = entry_path(tmp_path, recording, Trace())
     assert not path.exists()
     assert prepare([recording], Trace(), tmp_path).entries["subject1"] == path
+
+
+def test_a_recording_without_a_face_stays_in_the_table(tmp_path):
+    from perfuse.bench.profiles import profile
+    from perfuse.bench.runner import run
+    from perfuse.data.dataset import Dataset
+
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(90, 110, (90, 64, 64, 3)).astype(np.uint8)
+    perfuse_video = tmp_path / "wall.mkv"
+    write_video(perfuse_video, ((k / 30, picture) for k, picture in enumerate(pictures)), "ffv1")
+    signals = partial(dict, beats=Signal(np.arange(0, 3, 0.8), np.full(4, 0.8)))
+    wall = Recording("own", "wall", "wall", partial(open_film, perfuse_video), signals, (perfuse_video,))
+    done = prepare([wall], Trace(), tmp_path / "cache")
+    assert list(done.entries) == ["wall"]
+    assert [(p.kind, p.dropped) for p in done.problems] == [("quality", False)]
+    data = Dataset("folder", tmp_path, (wall,), ())
+    lines = run([data], ["pos"], [profile("default")], tmp_path / "cache").lines
+    rates = [line for line in lines if line["vital"] == "heart_rate" and line["window"] == "whole"]
+    assert [line["prediction"] for line in rates] == [None]
+    assert "face" in rates[0]["reason"]

@@ -19,6 +19,7 @@ from perfuse.bench.canvas import (
     mark,
     picture,
     plain,
+    room,
     thinned,
 )
 from perfuse.bench.metrics import Estimate, mean
@@ -98,7 +99,8 @@ def coverage(methods: Sequence[tuple[str, Estimate, int]], name: str) -> Picture
     if not any(e.value is not None for _, e, _ in methods):
         return empty("no method states intervals beside a reference", name)
     told = []
-    with frame(4.0, 0.85 + 0.28 * len(methods)) as (figure, axes):
+    names = [plain(method) for method, _, _ in methods]
+    with frame(4.0, 0.6 + 0.3 * len(methods), room(names)) as (figure, axes):
         axes.axvline(90, color=INK, linewidth=1.1, linestyle="--")
         lowest = 90.0
         for line, (method, e, series) in enumerate(methods):
@@ -111,7 +113,7 @@ def coverage(methods: Sequence[tuple[str, Estimate, int]], name: str) -> Picture
             axes.plot([100 * e.value], [line], mark(series), color=colour(series), markersize=7, markeredgewidth=0)
             told.append(f"{plain(method)} {100 * e.value:.0f} %")
         axes.set(xlim=(min(0.9 * lowest, 60), 101.5), ylim=(len(methods) - 0.5, -0.5), xlabel="% of the intervals hold the reference")  # fmt: skip  # noqa: E501
-        axes.set_yticks(range(len(methods)), [plain(method) for method, _, _ in methods])
+        axes.set_yticks(range(len(methods)), names)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         return picture(figure, axes, name, f"Of the 90 % intervals hold: {', '.join(told)}.", ("bottom",))
 

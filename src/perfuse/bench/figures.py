@@ -20,6 +20,7 @@ from perfuse.bench.canvas import (
     mark,
     picture,
     plain,
+    room,
     thinned,
 )
 from perfuse.bench.metrics import LEAST_SUBJECTS, SEED, bland_altman
@@ -51,7 +52,7 @@ def agreement(pairs: Pairs, unit: str, name: str) -> Picture:
         return empty(NO_PAIR, name)
     middle, difference = (pairs.prediction + pairs.reference) / 2, pairs.prediction - pairs.reference
     limits = bland_altman(pairs.prediction, pairs.reference)
-    with frame(4.0, 3.1) as (figure, axes):
+    with frame(4.0, 3.1, right=0.42) as (figure, axes):
         _dots(axes, middle, difference, pairs.series)
         axes.axhline(0, color=GRID, linewidth=1, zorder=0)
         _widen(axes, middle, difference, least=(10.0, 4.0))
@@ -103,7 +104,8 @@ def by_group(groups: Mapping[str, Sequence[Errors]], unit: str, name: str) -> Pi
     if top < 0:
         return empty(NO_PAIR, name)
     told = []
-    with frame(4.0, 0.9 + len(groups) * (0.2 + 0.17 * methods)) as (figure, axes):
+    names = [plain(group) for group in groups]
+    with frame(4.0, 0.6 + len(groups) * (0.2 + 0.17 * methods), room(names)) as (figure, axes):
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.7)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
@@ -129,7 +131,7 @@ def by_group(groups: Mapping[str, Sequence[Errors]], unit: str, name: str) -> Pi
         axes.set(xlim=(0, max(1.3 * top, 1.5)), ylim=(len(groups) - 0.5, -0.5), xlabel=f"absolute error ({unit})")
         axes.set_xticks(ticks, [str(t) for t in ticks], minor=False)
         axes.set_xticks([], minor=True)
-        axes.set_yticks(range(len(groups)), [plain(group) for group in groups])
+        axes.set_yticks(range(len(groups)), names)
         return picture(figure, axes, name, f"Median errors by group; {'; '.join(told)}.", ("bottom",))
 
 

@@ -98,7 +98,8 @@ def _title(scene: _Scene, what: str) -> str:
 
 
 def _agreement(scene: _Scene, first: bool) -> Iterator[Panel]:
-    methods = scene.shown if first else scene.shown[:1]
+    some = [group.method for group in scene.rank.groups if group.summary.answered][:MOST_METHODS] or scene.shown[:1]
+    methods = some if first else some[:1]
     for count, method in enumerate(methods):
         lines = scene.lines[method]
         y, x = _column(lines, "reference"), _column(lines, "prediction")

@@ -1,8 +1,9 @@
 """What the references of a recording say: rates in a window, beats, the contact wave.
 
 The heart's rate is read off, in this order: beats that the data set lists, the ECG, the contact pulse, and last what
-a monitor displayed (an average over an unknown past). A contact pulse is believed only where its spectrum and its
-beats agree; a rate displayed beside such a wave mostly comes from the same sensor, so nothing else is asked then.
+a monitor displayed (an average over an unknown past). A contact pulse is believed where its beats are beyond doubt,
+or its spectrum says the same as they do; a rate displayed beside such a wave mostly comes from the same sensor, so
+nothing else is asked then.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ BREATHING_BAND_HZ = (4 / 60, 60 / 60)
 """4 to 60 breaths a minute, the rates that :mod:`perfuse.vitals.respiration` considers."""
 AGREE_HEART = 5.0
 """Beats a minute that the spectrum and the beats of a contact pulse may differ."""
+SOUND = 0.95
+"""ASSUMED: median quality of beats from which on nobody else is asked; clean contact waves reach 0.99, noise 0.5."""
 AGREE_BREATHING = 3.0
 """ASSUMED: the same of a breathing belt and its peaks; what :mod:`perfuse.vitals.respiration` calls right."""
 SHORTEST_S = 5.0
@@ -227,17 +230,22 @@ def _listed(signal: Signal) -> tuple[tuple[str, Floats, Floats] | None, Beats | 
 
 
 def _pulse_rate(references: References, pulse: Grid, start_s: float, stop_s: float) -> Reading:
-    spectral = peak_rate_hz(pulse, start_s, stop_s, HEART_BAND_HZ)
-    if isinstance(spectral, str):
-        return Reading(None, reason=f"pulse: {spectral}")
-    if references.pulse_beats is None:
-        return Reading(None, reason=f"pulse: {pulse.rate_hz:.3g} samples per second are too few to check its beats")
-    counted = mean_rate(*references.pulse_beats.intervals(), start_s, stop_s)
+    """Rate of the contact wave: of its beats, where the spectrum says the same or the beats are beyond doubt.
+
+    A heart that slows down within the window has no single spectral peak, but it has beats.
+    """
+    beats = references.pulse_beats
+    if beats is None:
+        return Reading(None, reason=f"pulse: {pulse.rate_hz:.3g} samples per second are too few to count its beats")
+    counted = mean_rate(*beats.intervals(), start_s, stop_s)
     if isinstance(counted, str):
         return Reading(None, reason=f"pulse: {counted}")
-    if abs(60 * spectral - counted) > AGREE_HEART:
-        return Reading(None, reason=f"pulse: its spectrum says {60 * spectral:.1f}/min, its beats {counted:.1f}/min")
-    return Reading(60 * spectral, "pulse")
+    sound = float(np.median(beats.quality[(beats.times_s >= start_s) & (beats.times_s <= stop_s)]))
+    spectral = peak_rate_hz(pulse, start_s, stop_s, HEART_BAND_HZ)
+    if sound < SOUND and (isinstance(spectral, str) or abs(60 * spectral - counted) > AGREE_HEART):
+        told = spectral if isinstance(spectral, str) else f"its spectrum says {60 * spectral:.1f}/min"
+        return Reading(None, reason=f"pulse: {told}, its beats {counted:.1f}/min")
+    return Reading(counted, "pulse")
 
 
 def _shown(signal: Signal | None, name: str, start_s: float, stop_s: float, why: str) -> Reading:

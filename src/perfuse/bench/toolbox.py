@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,8 +119,7 @@ def score_pair(
     Parameters
     ----------
     prediction, label : array_like, (N,), (M,)
-        One sample per frame. The prediction decides where windows lie. Numbers stay in the type they come in until
-        they are summed up, as in the Toolbox: single precision is summed in single precision.
+        One sample per frame. The prediction decides where windows lie. Everything is computed in double precision.
     rate_hz : float
         Frames per second; the Toolbox knows whole numbers only.
     differenced : bool
@@ -147,7 +146,7 @@ def score_pair(
             f"Scoring by {read!r} in {band_hz} Hz at {rate_hz} frames per second was asked for.",
             "Pass 'fft' or 'peak', a band with 0 < low < high, and a positive rate.",
         )
-    p, y = np.ravel(np.asarray(prediction)), np.ravel(np.asarray(label))
+    p, y = (np.ravel(np.asarray(x, np.float64)) for x in (prediction, label))
     spans = by_samples(len(p), rate_hz, window_s)
     edges = _edges(rate_hz, band_hz)
     return tuple(
@@ -206,8 +205,8 @@ def _edges(rate_hz: float, band_hz: tuple[float, float]) -> tuple[Floats, Floats
 
 
 def _window(
-    prediction: NDArray[Any],
-    label: NDArray[Any],
+    prediction: Floats,
+    label: Floats,
     span: tuple[int, int],
     rate_hz: float,
     differenced: bool,
@@ -252,12 +251,12 @@ def _why_dead(
     return None
 
 
-def _filtered(x: NDArray[Any], edges: tuple[Floats, Floats], differenced: bool) -> tuple[Floats, str | None]:
+def _filtered(x: Floats, edges: tuple[Floats, Floats], differenced: bool) -> tuple[Floats, str | None]:
     """Detrended and band-limited wave, and what is odd about it."""
     from scipy.signal import filtfilt
 
     with np.errstate(all="ignore"):
-        wave = np.asarray(np.cumsum(x) if differenced else x, np.float64)
+        wave = np.cumsum(x) if differenced else x
     if not np.isfinite(wave).all():
         # one such sample reaches every other through the inverse matrix
         return np.full(len(wave), np.nan), "holds values that are no numbers"

@@ -6,35 +6,23 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from perfuse.clip.resample import MAX_GAP_S
-from perfuse.core.card import Card
 from perfuse.core.errors import MissingExtraError, OutputError, SourceError, UsageError
-from perfuse.core.signals import Chunk, Waveform
-from perfuse.core.view import Crop, Trace, View
+from perfuse.core.view import View
 from perfuse.core.workers import side_by_side
 from perfuse.data.cache import entry_path
-from perfuse.data.entry import CellFile, CorruptedError, Entry, read_entry, write_entry
+from perfuse.data.entry import CorruptedError, Entry, read_entry, write_entry
+from perfuse.data.follow import follow
 from perfuse.data.labels import usable
-from perfuse.data.recording import Opened, Problem, Radar, Recording, Signal
-from perfuse.face import adapt_detector
-from perfuse.pipeline.faces import FaceStreams, trace_sample
-from perfuse.pipeline.measure import describe
-from perfuse.pipeline.stream import FaceStream, Record
-from perfuse.video import TraceStream, read_ahead
+from perfuse.data.recording import Problem, Radar, Recording, Signal
 
 SHORT_S = 1.0
 """A reference that misses more than this of the video, at either end, is reported."""
-LONGEST_PAUSE_S = 3600.0
 Progress = Callable[[float, float | None], None]
-_CARD = Card("recorder", "keeps samples", "", "", provenance="own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +52,6 @@ class _Done:
     path: Path | None
     problems: tuple[Problem, ...]
     made: bool
-
-
-@dataclass(slots=True)
-class _Recorder:
-    """A method that keeps what it is given and answers nothing."""
-
-    view: View
-    folder: Path
-    files: list[CellFile] = field(default_factory=list)
-    card: Card = _CARD
-
-    def start(self) -> CellFile | None:
-        """Begin a face."""
-        if isinstance(self.view, Trace):
-            return None
-        path = self.folder / f"{len(self.files)}.cells"
-        self.files.append(CellFile(path, fixed_point=isinstance(self.view, Crop)))
-        return self.files[-1]
-
-    def step(self, state: CellFile | None, chunk: Chunk) -> tuple[CellFile | None, Waveform]:
-        """Keep a chunk."""
-        if state is not None and len(chunk):
-            weights = chunk.weights if chunk.weights is not None else np.ones(chunk.values.shape[:-1], np.float32)
-            state.add(chunk.values, weights)
-        return state, Waveform(chunk.start, chunk.rate_hz, np.zeros(len(chunk)), chunk.valid)
 
 
 def prepare(
@@ -182,21 +145,19 @@ def open_entry(recording: Recording, view: View, folder: Path) -> Entry | None:
 
 def _cache(recording: Recording, view: View, path: Path, temporary: Path) -> _Done:
     signals, problems = _references(recording)
-    recorder = _Recorder(view, temporary)
     with recording.video() as stream:
-        record, cells, about = _follow(stream, recorder, recording)
+        record, cells, about = follow(stream, view, recording, temporary)
         problems += [Problem("unreadable", stream.info.name, w, recording.id, dropped=False) for w in stream.warnings]
-    if record is None or not record.valid.any():
+    if not record.valid.any():
         what = "No complete sample is in it." if about["kind"] == "trace" else "No face was found in it."
-        problems.append(Problem("quality", _where(recording), what, recording.id))
-        return _Done(None, tuple(problems), False)
+        problems.append(Problem("quality", _where(recording), what, recording.id, dropped=False))
     about |= {
         "dataset": recording.dataset,
         "id": recording.id,
         "subject": recording.subject,
         "about": dict(recording.about),
         "view": repr(view),
-        "seen": float(record.valid.mean()),
+        "seen": float(record.valid.mean()) if len(record.valid) else 0.0,
     }
     problems += _coverage(signals, about, recording)
     about["problems"] = [[p.kind, p.file, p.message, p.dropped] for p in problems]
@@ -250,72 +211,6 @@ def _radar(recording: Recording, problems: list[Problem]) -> Radar | None:
     except SourceError as error:
         problems.append(Problem("unreadable", _where(recording), error.problem, recording.id, dropped=False))
         return None
-
-
-def _follow(
-    stream: Opened, recorder: _Recorder, recording: Recording
-) -> tuple[Record | None, CellFile | None, dict[str, Any]]:
-    """Run through the pictures (or the trace) and return what is known of the face that was seen longest."""
-    times: list[float] = []
-    if isinstance(stream, TraceStream):
-        if not isinstance(recorder.view, Trace):
-            raise SourceError(f"{recording.id} is a colour trace.", "Only views of kind Trace can be made of it.")
-        single = FaceStream(recorder, float(stream.data.time_s[0]), 1, None)
-        for time_s, colour in stream:
-            _advance(times, time_s, recording)
-            single.push(time_s, trace_sample(colour))
-        single.finish()
-        return single.record(), None, _clock(times, stream, recorder.view)
-    faces: FaceStreams | None = None
-    detector = adapt_detector(_whole) if recording.cropped else None
-    for frame in read_ahead(stream):
-        _advance(times, frame.time_s, recording)
-        faces = faces or FaceStreams(recorder, detector, frame.time_s, None)
-        faces.push(frame)
-    if faces is None:
-        raise SourceError(f"{stream.info.name} holds no picture that can be read.", "Leave it out.")
-    faces.finish()
-    for file in recorder.files:
-        file.close()
-    records = {number: face.record() for number, face in faces.streams.items()}
-    seen = {number: record.valid.sum() for number, record in records.items() if record is not None}
-    about = _clock(times, stream, recorder.view) | {"faces": len(seen)}
-    if not seen:
-        return None, None, about
-    longest = max(seen, key=lambda number: (seen[number], -number))
-    cells = recorder.files[list(faces.streams).index(longest)] if recorder.files else None
-    return records[longest], cells, about
-
-
-def _advance(times: list[float], time_s: float, recording: Recording) -> None:
-    if times and time_s - times[-1] > LONGEST_PAUSE_S:
-        raise SourceError(
-            f"The timestamps of {recording.id} leap from {times[-1]:.3f} s to {time_s:.3f} s.", "Leave it out."
-        )
-    times.append(time_s)
-
-
-def _clock(times: list[float], stream: Opened, view: View) -> dict[str, Any]:
-    duration = times[-1] - times[0]
-    steps = np.diff(times)
-    close = steps[steps <= MAX_GAP_S]
-    rate = len(close) / float(close.sum()) if len(close) else (len(times) - 1) / duration if duration else 0.0
-    return {
-        "kind": "trace" if isinstance(stream, TraceStream) else "video",
-        "start_s": times[0],
-        "rate_hz": view.rate_hz,
-        "duration_s": duration,
-        "frame_rate_hz": rate,
-        "frames": len(times),
-        "source": describe(stream.info),
-        "warnings": list(stream.warnings),
-    }
-
-
-def _whole(rgb: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
-    """Return the box whose crop, with the usual margin, is the whole picture."""
-    height, width = rgb.shape[:2]
-    return [(0.1 * width, 0.196 * height, 0.8 * width, 0.8 * height)]
 
 
 def _told(entry: Entry) -> list[Problem]:

@@ -86,7 +86,8 @@ def _session(person: Path, session: Path) -> Iterator[Recording | Problem]:
 
 def _clock(frames: Path) -> F64:
     """Return the ms at which each frame was taken, on the ECG's clock."""
-    return rising(read_numbers(frames)[:, 0], frames)
+    marks = read_numbers(frames)[:, 0]
+    return rising(marks[int(np.isnan(marks[0])) :], frames)  # a first line may be one of names
 
 
 def open_take(film: Path, frames: Path) -> FrameStream:

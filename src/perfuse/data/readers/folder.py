@@ -88,7 +88,7 @@ READER = Reader(
     layout='perfuse.yaml, for example:\n  videos: "{subject}/{session}.mp4"\n  references:\n'
     '    pulse: {file: "{subject}/{session}.csv", column: ppg, clock: {column: t}}',
     signals=tuple(SIGNALS),
-    verified="tried on the open sample of vitallens-python and on Welltory's recordings",
+    verified="tried on the real sample_1 of vitallens-python, and on folders we made",
     recognise=recognise,
     find=find,
     notes=(

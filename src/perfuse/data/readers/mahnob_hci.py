@@ -82,6 +82,7 @@ def _read_bdf(path: Path) -> dict[str, tuple[float, NDArray[np.float64]]]:
     """Return ECG and belt (physical) and the trigger (digital): name to rate, Hz, and samples."""
     import pyedflib
 
+    _check_size(path)
     reader = pyedflib.EdfReader(str(path))
     try:
         labels = [str(label).strip().lower() for label in reader.getSignalLabels()]
@@ -96,6 +97,22 @@ def _read_bdf(path: Path) -> dict[str, tuple[float, NDArray[np.float64]]]:
         return found
     finally:
         reader.close()
+
+
+def _check_size(path: Path) -> None:
+    """Compare a BDF's length with what its header says: pyedflib prints its complaint where results may go.
+
+    Raises
+    ------
+    ValueError
+        If they differ, or the header is none.
+    """
+    raw = path.read_bytes()[: 256 * 257]
+    records, signals, size = int(raw[236:244]), int(raw[252:256]), path.stat().st_size
+    counts = [raw[256 + 216 * signals + 8 * i :][:8] for i in range(signals)]
+    expected = 256 * (signals + 1) + 3 * records * sum(map(int, counts))
+    if size != expected or raw[:8] != b"\xffBIOSEMI":
+        raise ValueError(f"it has {size} bytes, its header says {expected}")
 
 
 def references(path: Path) -> dict[str, Signal]:

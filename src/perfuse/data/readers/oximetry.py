@@ -94,7 +94,7 @@ def references(path: Path) -> dict[str, Signal]:
         raise SourceError(f"{path} holds no row with a time.", WHOLE)
     times_s = np.where(times_s < times_s[np.isfinite(times_s)][0], times_s + 86400, times_s)  # past midnight
     times_s = times_s - times_s[np.isfinite(times_s)][0]
-    shift = _shift(names, rows[1])
+    shift = _shift(names, rows[1:])
 
     def read(name: str) -> F64:
         place = names.index(name)
@@ -110,10 +110,11 @@ def references(path: Path) -> dict[str, Signal]:
     }
 
 
-def _shift(names: list[str], row: list[str]) -> int:
+def _shift(names: list[str], rows: list[list[str]]) -> int:
     """Return by how many columns the capnograph's values stand further right than their names."""
-    spare = len(names) - len([name for name in names if name])
-    return spare if spare and not np.isfinite(number(row[names.index("ECG 3")] or "x")) else 0
+    place = names.index("ECG 3")
+    numeric = sum(place < len(row) and np.isfinite(number(row[place])) for row in rows)
+    return names.count("") if 2 * numeric < len(rows) else 0
 
 
 def _clock(text: str) -> float:

@@ -25,9 +25,9 @@ SPLITS = (("val", "val"), ("test", "test"), ("train", "train"))
 
 
 def _key(path: Path) -> str | None:
-    """Return ``F001_T1`` where the file's, or else its folder's, name says so."""
-    for text in (path.stem, path.parent.name):
-        match = re.match(KEY + r"(?![0-9])", text, re.I)
+    """Return ``F001_T1`` where the file's, else its folder's, else both its folders' names say so."""
+    for text in (path.stem, path.parent.name, f"{path.parent.parent.name}_{path.parent.name}"):
+        match = re.search(rf"(?<![A-Za-z0-9]){KEY}(?![0-9])", text, re.I)
         if match:
             return f"{match[1]}_{match[2]}".upper()
     return None
@@ -41,37 +41,37 @@ def recognise(root: Path) -> bool:
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield a recording per film."""
     pressures: dict[str, Path] = {}
-    rates: dict[str, Path] = {}
+    rates: dict[str, list[Path]] = {}
     releases: list[Path] = []
     for path in within(root, r".+\.txt", DEPTH):
         key, parent = _key(path), path.parent.name.lower()
         if "gt_release" in path.name.lower():
             releases.append(path)
-        elif key and (path.stem.upper().startswith("BP") or re.search(r"-BP$", path.stem, re.I) or "bp" in parent):
+        elif key and (re.match(r"BP|.*[_-]BP$", path.stem, re.I) or "bp" in parent):
             pressures.setdefault(key, path)
-        elif key and (path.name.lower() == "label.txt" or "physiology" in parent):
-            rates.setdefault(key, path)
+        elif key and (path.name.lower() == "label.txt" or "physiology" in parent or _rate_of(path)):
+            rates.setdefault(key, []).append(path)
     films = [(film, key) for film in within(root, r".+\.mkv", DEPTH) if (key := _key(film))]
     yield from distinct(
         (
             item
             for film, key in films
-            for item in _take(root, film, key, pressures.get(key), rates.get(key), releases)
+            for item in _take(root, film, key, pressures.get(key), rates.get(key, []), releases)
         ),
         unknown(root, READER.title, "films called F001_T1.mkv"),
     )
-    lonely = {**rates, **pressures}
+    lonely = {**{key: paths[0] for key, paths in rates.items()}, **pressures}
     for key in sorted(lonely.keys() - {key for _, key in films}):
         yield absent(lonely[key].with_name(f"{key}.mkv"), key, why=f"{lonely[key].name} has no film.")
 
 
 def _take(
-    root: Path, film: Path, key: str, pressure: Path | None, own: Path | None, releases: list[Path]
+    root: Path, film: Path, key: str, pressure: Path | None, own: list[Path], releases: list[Path]
 ) -> Iterator[Recording | Problem]:
     subject, task = key.split("_")
     where = re.sub(r"train(ing)?_val(idation)?", "", " ".join(film.relative_to(root).parts).lower())
     split = next((name for word, name in SPLITS if word in where), None)
-    rates = tuple([own] if own else [r for r in releases if not split or r.name.lower().startswith(split)])
+    rates = tuple(own or [r for r in releases if not split or r.name.lower().startswith(split)])
     if pressure is None and not rates:
         yield absent(film.with_name(f"{key.replace('_', '-')}-BP.txt"), key, why="The film has no reference.")
         return
@@ -117,6 +117,12 @@ def references(film: Path, key: str, pressure: Path | None, rates: tuple[Path, .
     return found
 
 
+def _rate_of(path: Path) -> str | None:
+    """Return HR or RR where a file of one rate is called so: ``HR.txt``, ``F001_T1_RR.txt``."""
+    match = re.search(r"(?<![A-Za-z])(HR|RR)(?![A-Za-z])", path.stem, re.I)
+    return match[1].upper() if match else None
+
+
 def _rates(paths: tuple[Path, ...], key: str) -> dict[str, F64]:
     """Read lines such as ``F001_T1.mkv, HR, 80, 81, ...``; of one film's own file also without a name."""
     found: dict[str, F64] = {}
@@ -125,9 +131,13 @@ def _rates(paths: tuple[Path, ...], key: str) -> dict[str, F64]:
         kind = next((i for i, cell in enumerate(cells[:2]) if cell.upper() in ("HR", "RR")), None)
         if kind is None or (kind == 1 and _key(Path(cells[0])) not in (key, None)):
             continue
-        values = np.array([number(cell) for cell in cells[kind + 1 :] if cell], np.float64)
+        values = np.array([number(cell) for cell in cells[kind + 1 : len(cells) - (cells[-1] == "")]], np.float64)
         if np.isfinite(values).any():
             found[cells[kind].upper()] = values
+    for path in paths:
+        kind_of_file = _rate_of(path)
+        if kind_of_file and kind_of_file not in found:
+            found[kind_of_file] = read_numbers(path).ravel()
     if not found:
         raise SourceError(
             f"{' and '.join(map(str, paths))}: no rates of {key}.",
@@ -148,7 +158,7 @@ READER = Reader(
     "Phase 2_ Testing set/Videos/Test/test/F001_T1.mkv\n"
     "Phase 2_ Testing set/blood_pressure/{val,test}_set_bp/F001-T1.txt\n"
     "Phase 2_ Testing set/{validation,test}_set_gt_release.txt                   two lines a film\n"
-    "or F001_T1/{video.mkv,label.txt}; names count, folders do not",
+    "or F001_T1/{video.mkv,label.txt}, or F001/T1/{video.mkv,BP.txt,HR.txt,RR.txt}; names count, folders do not",
     signals=("blood_pressure", "heart_rate", "respiratory_rate"),
     verified="documentation and public loaders only",
     recognise=recognise,

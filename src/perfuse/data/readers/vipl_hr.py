@@ -134,7 +134,8 @@ def open_take(film: Path, times: Path | None) -> FrameStream:
         count = len(film_times(film))
         return retimed(open_film(film), np.arange(count) / PHONE_HZ, "The documentation (30 frames a second)")
     table = read_numbers(times)
-    marks = rising((table[0] if len(table) == 1 else table[:, 0]) / 1000, times)
+    marks = (table[0] if len(table) == 1 else table[:, 0]) / 1000
+    marks = rising(marks[int(np.isnan(marks[0])) :], times)  # a first line may be a name
     return retimed(open_film(film), marks - marks[0], str(times))
 
 

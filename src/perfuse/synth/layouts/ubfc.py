@@ -50,7 +50,7 @@ def write(take: Take, person: Subject, root: Path, watch: Watch) -> None:
     """Write one subject below ``root``."""
     folder = root / take.id
     folder.mkdir()
-    rate_hz = Fraction((len(person.times_s) - 1) / person.duration_s).limit_denominator(1000)
+    rate_hz = Fraction((len(person.times_s) - 1) / float(np.ptp(person.times_s))).limit_denominator(1000)
     pictures = ((index, picture) for index, (_, picture) in enumerate(frames(person, watch)))
     # Blue, green, red is the only order of colours that raw AVI has a name for.
     write_coded(folder / "vid.avi", pictures, "rawvideo", pixel_format="bgr24", tick_s=1 / rate_hz, rate_hz=rate_hz)

@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "Make a face video with known vitals, measure it, and compare.",
     "data": "Look into data sets, check their references, cache what methods and networks eat.",
     "bench": "Score methods on data sets, as the field does and better.",
+    "score": "Score predicted pulse waves against labels as the rPPG-Toolbox does.",
     "synth": "Make folders of face videos whose pulse and breathing are known.",
     "methods": "List the methods, or tell everything about one.",
 }

@@ -6,10 +6,13 @@ import shutil
 
 import pytest
 
+from networks import GRID, TRACE, bundle, network
 from perfuse.cli import main
 from perfuse.synth.layouts.folder import make
 from perfuse.synth.layouts.known import get_layout
 from perfuse.synth.layouts.plan import people, plan
+
+NETWORKS = {"toy-trace": TRACE, "toy-grid": GRID}
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,25 @@ def test_what_is_no_view_is_told(ubfc, capsys, view):
     code, _, err = run(capsys, "data", "prepare", ubfc, "--view", view)
     assert code == 2
     assert "--view" in err
+
+
+def test_exported_networks_stand_beside_formulas(ubfc, cache, tmp_path, capsys):
+    trace, grid = (bundle(tmp_path / name, network(view), view, name=name) for name, view in NETWORKS.items())
+    words = ("--methods", f"green,{trace},{grid}", "--cache", cache, "--out", tmp_path / "out")
+    code, _, err = run(capsys, "bench", "--data", ubfc, *words)
+    assert code == 0, err
+    content = json.loads((tmp_path / "out" / "summary.json").read_text())
+    costs = {cost["method"]: cost for cost in content["costs"]}
+    assert costs.keys() == {"green", "toy-trace", "toy-grid"}
+    assert costs["green"]["parameters"] == 0
+    assert costs["toy-grid"]["parameters"] >= 0
+    assert all(cost["ms_per_s"] > 0 for cost in costs.values())
+    rows = list(csv.DictReader((tmp_path / "out" / "rows.csv").open()))
+    whole = {
+        (r["recording"], r["method"]): r
+        for r in rows
+        if (r["vital"], r["window"], r["profile"]) == ("heart_rate", "whole", "default")
+    }
+    for k in (1, 2, 3):  # the toy is green upside down, and so is the method
+        formula, net = whole[f"subject{k}", "green"], whole[f"subject{k}", "toy-trace"]
+        assert abs(float(formula["prediction"]) - float(net["prediction"])) < 5

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,21 +39,20 @@ def costs(methods: Sequence[str], sample: Recording | None, folder: Path) -> tup
     context = multiprocessing.get_context("spawn")
     made = []
     for name in methods:
-        view = where[find_method(name).card.name]
-        if sample is None:
-            made.append(_facts(name))
-            continue
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            made.append(pool.submit(partial(cost, name, sample, view, folder)).result())
+        facts, view = _facts(name), where[find_method(name).card.name]
+        if sample is not None:
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                spent, memory = pool.submit(measure_cost, name, sample, view, folder).result()
+            facts = replace(facts, ms_per_s=spent, memory_mb=memory)
+        made.append(facts)
     return tuple(made)
 
 
-def cost(name: str, sample: Recording, view: View, folder: Path) -> Cost:
-    """Measure one method in this process: the median of some runs, vitals included."""
-    facts = _facts(name)
+def measure_cost(name: str, sample: Recording, view: View, folder: Path) -> tuple[float | None, float | None]:
+    """Return milliseconds per second of video (the median of some runs, vitals included) and megabytes."""
     entry = open_entry(sample, view, folder)
     if entry is None:
-        return facts
+        return None, None
     method = find_method(name)
     measured(method, entry)  # what is imported or built once is no cost of a second of video
     seconds = []
@@ -67,8 +66,7 @@ def cost(name: str, sample: Recording, view: View, folder: Path) -> Cost:
         seconds.append((time.perf_counter() - begin) / count)
     after = _memory_mb("VmHWM")
     spent = 1000 * statistics.median(seconds) / max(entry.about["duration_s"], 1e-9)
-    memory = None if before is None or after is None else max(after - before, 0.0)
-    return Cost(facts.method, spent, memory, facts.parameters, facts.macs_per_s)
+    return spent, None if before is None or after is None else max(after - before, 0.0)
 
 
 def _forget_peak() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perfuse.bench.machine import machine
 from perfuse.core.frame import Frame
 from perfuse.pipeline import Session
 from perfuse.signal.beats import find_beats
@@ -345,8 +345,7 @@ def write(rows: list[Row], cost: str, command: str) -> str:
     parts = [
         "# Honesty: intervals and quality on spoiled real recordings",
         "",
-        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
-        f"Python {platform.python_version()}, {cost}. Seeds are fixed in the script.",
+        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {machine()}, {cost}. Seeds are fixed in the script.",
         ABOUT,
         *table(rows, lambda r: (r.group, "all")),
         summary(("all", "all"), rows),

@@ -8,16 +8,27 @@ a spectrum can show (``published.load.line_rate``).
     perfuse synth FOLDER --domain lab --subjects 20
     python benchmarks/published.py FOLDER... [--networks NAME...] [--margin 1.8] [--each] [--rows rows.jsonl]
 
+Without a folder it renders people itself, compressed as their settings say, reads the real clip too where there is
+one, and writes a page:
+
+    python benchmarks/published.py --subjects 16 [--domain lab] [--seconds 15] [--out docs/results]
+
 Needs torch. ``--threads`` is for machines that others share.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import os
+import platform
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +39,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 FILMS = {".mp4", ".mkv", ".mov", ".avi", ".webm"}
 NEAR = 3.0
 """Per minute: an answer so near the truth counts as right."""
+FIRST = 8000
+"""Seed of the first person rendered here; priors were calibrated on others (5000, 6000, 7000 and 9000 on)."""
+FAINT, SLOW, FAST = 0.005, 58.0, 90.0
+"""A pulse depth below which, and rates beyond which, people are also counted apart."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +119,155 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def render(seed: int, domain: str, seconds: float, folder: Path) -> tuple[Path, dict]:
+    """Write one person and return the file and what is true about it."""
+    from perfuse.synth import subject
+    from perfuse.synth.layouts.native import encoder, write_film
+
+    person, path = subject(seed, domain, duration_s=seconds), folder / f"{seed}.mp4"
+    write_film(path, person, encoder(person.settings), lambda _: None)
+    return path, {"settings": asdict(person.settings), "truth": person.truth.describe()}
+
+
+def real_rows(networks: list, margin: float | None) -> list[Row]:
+    """Return what each network says of the real clip; nothing where it is not on this machine."""
+    from perfuse.signal.filters import bandpass
+    from published.clips import face_clips
+    from published.load import ROOT, peak_rate, read_rate, snr_db, strangeness
+
+    folder = Path(os.environ.get("PERFUSE_DATA", ROOT.parent / "shared" / "data")) / "face"
+    video, contact = folder / "sample_1.mp4", folder / "sample_1.csv"
+    if not (video.is_file() and contact.is_file()):
+        return []
+    with contact.open(encoding="utf-8") as file:
+        pulse = bandpass(np.array([float(row["ppg"]) for row in csv.DictReader(file)]), 30.0, 0.6, 3.3)
+    line = peak_rate(pulse / pulse.std(), 30.0)
+    rows = []
+    for network in networks:
+        view = (network.size, margin or network.margin)
+        frames = face_clips(video, {view})[view]
+        wave, said = read_rate(network, frames)
+        odd = list(strangeness(network, frames).values())
+        noise = snr_db(wave, network.rate_hz, line)
+        rows.append(
+            Row("real", "real clip", network.name, line, line, said, noise, float(np.mean(odd)) if odd else None)
+        )
+    return rows
+
+
+def people(rows: list[Row], abouts: list[dict]) -> str:
+    """Return a markdown table, a line a person, with what each network is off by."""
+    names = list(dict.fromkeys(row.network for row in rows))
+    head = (
+        "| seed | tone | pulse depth, % | motion | noise | codec | worn | pulse, /min | " + " | ".join(names) + " |"
+    )
+    lines = [head, "|" + "---|" * (head.count("|") - 1)]
+    for about in abouts:
+        s = about["settings"]
+        mine = {row.network: row for row in rows if Path(row.video).stem == str(s["seed"])}
+        cells = [f"{mine[n].said - mine[n].line:+.1f}" if np.isfinite(mine[n].said) else "no face" for n in names]
+        codec = "none" if s["codec"] == "none" else f"{s['codec']} {s['quality']:.0f}"
+        lines.append(
+            f"| {s['seed']} | {s['tone']} | {100 * s['pulse_depth']:.2f} | {s['motion']} x {s['motion_scale']:.1f} "
+            f"| {s['noise']:.1f} | {codec} | {', '.join(s['wear']) or '–'} | {mine[names[0]].line:.1f} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join(lines)
+
+
+def apart(rows: list[Row], abouts: list[dict]) -> str:
+    """Return how many are right among people with a faint, a usual and a fast pulse."""
+    of = {str(a["settings"]["seed"]): a["settings"] for a in abouts}
+    kinds = {
+        f"pulse depth below {FAINT:.1%}": lambda s, row: s["pulse_depth"] < FAINT,
+        "above": lambda s, row: s["pulse_depth"] >= FAINT,
+        f"rate below {SLOW:.0f}/min": lambda s, row: row.line < SLOW,
+        f"rate above {FAST:.0f}/min": lambda s, row: row.line > FAST,
+        "the camera in a hand": lambda s, row: s["motion"] == "still",
+        "make-up": lambda s, row: "makeup" in s["wear"],
+    }
+    names = list(dict.fromkeys(row.network for row in rows))
+    lines = ["| people | n | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for kind, belongs in kinds.items():
+        some = [row for row in rows if belongs(of[Path(row.video).stem], row)]
+        right = [[row.error(row.line) <= NEAR for row in some if row.network == name] for name in names]
+        if some:
+            cells = [f"{sum(r)} of {len(r)}" for r in right]
+            lines.append(f"| {kind} | {len(right[0])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+ABOUT = """
+Networks that others trained on recordings of real faces, run here as published (`tests/published/`) on people that
+the simulator rendered. Whoever reads a real pulse and not a rendered one says that something is wrong with the
+rendering.
+
+`factorizephys-ubfc` was trained on UBFC-rPPG, the others on PURE: small sets of light-skinned people before a camera
+that stands. Faces are cut as the rPPG-Toolbox cuts them, once for the whole recording. The answer is the strongest
+line of the wave; the truth is the strongest line of a perfect pulse with the same beats (*of the mean*: the mean
+rate). Right is within 3/min. The signal to noise ratio is the Toolbox's. *Strangeness*: how far activations lie from
+those in training, 0.2 or less on pictures like those. Priors were calibrated on other seeds; but 8000 to 8003 had
+been looked at in an aborted run, after which turns were made smaller and the key light was given a distance.
+
+Slow hearts are read at twice their rate, only in part by the networks' own doing. With a pulse painted onto the real
+clip (2 % of its green light, far more than a real one; second harmonic 0.42 of the first) both FactorizePhys and
+LQ-rPPG double 48/min, but at 56/min only LQ-rPPG does, and at 64/min none. That rendered hearts of 56 and 58/min are
+doubled by FactorizePhys too is not explained. PhysNet with these weights is fragile on real faces too: run by the
+Toolbox it read this clip and missed another (49 for 56/min).
+
+The weights are not part of the project. What made these networks fail showed where to look (black hair, jerky sway);
+values were then taken from the real clip or from physics, but for the shares of tripod and hand and the size of
+motion, which are ASSUMED and were lowered after these networks had been seen to gain by it.
+"""
+
+
+def page(asked: argparse.Namespace, networks: list) -> str:
+    """Render people, read them, and return the page."""
+    begin, rows, abouts = time.perf_counter(), [], []
+    real = real_rows(networks, asked.margin)
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(FIRST, FIRST + asked.subjects):
+            video, about = render(seed, asked.domain, asked.seconds, Path(folder))
+            fresh = list(read(video, about, networks, asked.margin))
+            video.unlink()
+            rows, abouts = rows + fresh, [*abouts, about]
+            said = "  ".join(f"{row.network} {row.said - row.line:+.1f} ({row.snr_db:+.1f} dB)" for row in fresh)
+            print(f"{seed}: {fresh[0].line:.1f}/min  {said}", file=sys.stderr, flush=True)
+    spent = time.perf_counter() - begin
+    command = f"python benchmarks/published.py --subjects {asked.subjects}"
+    command += "" if asked.domain == "lab" else f" --domain {asked.domain}"
+    parts = [
+        "# Networks that others trained, on rendered faces",
+        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
+        f"Python {platform.python_version()}, torch {version('torch')}; "
+        f"{asked.subjects} people of `{asked.domain}`, {asked.seconds:g} s each, "
+        f"seeds {FIRST} to {FIRST + asked.subjects - 1}; {spent:.0f} s on 1 of {os.cpu_count()} cores.",
+        ABOUT.strip(),
+        table(real + rows),
+        "## Who is read",
+        apart(rows, abouts),
+        "## Person by person",
+        "What each network is off by, per minute:",
+        people(rows, abouts),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def main() -> None:
-    from published.load import NAMES, load, weights_folder
+    from published.load import NAMES, ROOT, load, weights_folder
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("paths", nargs="+", type=Path, help="videos, or folders of them")
+    parser.add_argument("paths", nargs="*", type=Path, help="videos, or folders of them")
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--margin", type=float, help="side of the crop in face boxes, instead of each network's own")
     parser.add_argument("--each", action="store_true", help="print every video as well")
     parser.add_argument("--rows", type=Path, help="append every answer to this file, one JSON object a line")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--subjects", type=int, default=16, help="people to render where no paths are given")
+    parser.add_argument("--domain", default="lab", help="of those people")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of their recordings")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results", help="folder of the page")
     asked = parser.parse_args()
     if asked.threads:
         import torch
@@ -122,6 +276,9 @@ def main() -> None:
     if weights_folder() is None:
         sys.exit("Published weights are not on this machine. Set PERFUSE_WEIGHTS to their folder.")
     networks = [load(name) for name in asked.networks]
+    if not asked.paths:
+        (asked.out / "published.md").write_text(page(asked, networks), encoding="utf-8")
+        return
     rows: list[Row] = []
     for video, about in videos(asked.paths):
         fresh = list(read(video, about, networks, asked.margin))

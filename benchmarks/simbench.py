@@ -15,7 +15,6 @@ import hashlib
 import itertools
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from realism_parts.numbers import METHODS, rate_of
 
 import perfuse
+from perfuse.bench.machine import machine
 from perfuse.core.frame import Box, Frame
 from perfuse.face import BlazeFace, Detection
 from perfuse.pipeline import Session
@@ -319,8 +319,8 @@ def page(rows: list[dict], options, spent: float) -> str:
     parts = [
         "# SimBench: the classical methods",
         "",
-        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
-        f"Python {platform.python_version()}; {len(each)} people, {cost[0]:.0f} s to render and {cost[1]:.0f} s to "
+        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {machine()}; "
+        f"{len(each)} people, {cost[0]:.0f} s to render and {cost[1]:.0f} s to "
         f"measure {len(METHODS)} times on {options.jobs} of {os.cpu_count()} cores. Fingerprint of the people: "
         f"`{simbench.fingerprint(options.size)[:16]}`, of the code: `{state_of_code()}`.",
         facts,

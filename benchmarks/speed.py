@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+
+from perfuse.bench.machine import machine
 
 FIRST_ANSWER = """
 import sys, time
@@ -146,8 +147,7 @@ def main() -> None:
         "",
         f"Made by `python benchmarks/speed.py {options.file.name} --method {options.method}"
         f" --repeat {options.repeat}` on {time.strftime('%Y-%m-%d')}; {what}, {count} frames; "
-        f"{platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}. Medians; each stage includes those before it.",
+        f"{machine()}. Medians; each stage includes those before it.",
         "",
         "| stage | wall s | frames/s | wall, decode = 1 | CPU s | CPU, decode = 1 |",
         "|---|---|---|---|---|---|",

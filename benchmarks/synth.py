@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
+from perfuse.bench.machine import machine
 from perfuse.core.view import Crop, Grid
 from perfuse.synth import Batch, stream, subject
 
@@ -88,7 +86,7 @@ def report(device: str, rounds: int) -> Iterator[str]:
     """Write the page."""
     yield "# Speed of the simulator\n"
     yield f"`python benchmarks/synth.py --device {device} --rounds {rounds}`, {datetime.date.today():%Y-%m-%d}."
-    yield f"{machine(device)}. Clips of {FRAMES} frames, batches of {BATCH}; domain `train` with all its codecs.\n"
+    yield f"{ran_on(device)}. Clips of {FRAMES} frames, batches of {BATCH}; domain `train` with all its codecs.\n"
     yield "## Clips per second\n"
     yield "| view | numpy, one core | torch, one core | numpy, two processes |" + (f" {device} |" * (device != "cpu"))
     yield "| --- | ---: | ---: | ---: |" + (" ---: |" * (device != "cpu"))
@@ -110,15 +108,10 @@ def report(device: str, rounds: int) -> Iterator[str]:
         yield f"| {name} | {view_name} | {alone:.0f} | {fresh} |"
 
 
-def machine(device: str) -> str:
+def ran_on(device: str) -> str:
     """Say what this ran on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].split(":", 1)[1].strip() if names else model
     gpu = f", {torch.cuda.get_device_name()}" if device.startswith("cuda") else ""
-    return f"{model}, {os.cpu_count()} cores{gpu}; numpy {np.__version__}, torch {torch.__version__}"
+    return f"{machine()}, torch {torch.__version__}{gpu}"
 
 
 def pace(view: Grid | Crop, ways: list[dict], rounds: int) -> list[float]:

@@ -167,7 +167,10 @@ def contrasts(seed, **options):
     return contrast_db(-trace[:, 1], person), contrast_db(projected(trace, 30.0), person)
 
 
-@pytest.mark.parametrize("harm", [{"light_drift": 0.1, "motion": "none"}, {"light_drift": 0.0, "motion": "restless"}])
+@pytest.mark.parametrize(
+    "harm",
+    [{"light_drift": 0.1, "motion": "none"}, {"light_drift": 0.0, "motion": "restless", "motion_scale": 0.6}],
+)
 def test_changing_light_and_turning_hurt_green_more_than_a_projection(harm):
     seeds = (1, 2, 3, 5, 10)
     calm = np.array([contrasts(seed, light_drift=0.0, motion="none") for seed in seeds])

@@ -149,7 +149,8 @@ class Subject:
         """Mean colour of skin regions at every frame, without rendering: same light, same curve, no 8-bit steps.
 
         Each region is followed perfectly and averaged over an even sample of its pixels; sensor noise is that of the
-        mean over the whole region.
+        mean over the whole region. Of flickering lamps only the mean over each frame is kept: the bands that their
+        light leaves in a rolling shutter's picture are not.
 
         Parameters
         ----------

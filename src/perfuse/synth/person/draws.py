@@ -26,6 +26,9 @@ NECKLINES = ("round", "deep", "collar", "high", "hood")
 
 HAIR_COLOURS = ("100d0c", "1c1513", "2b1d16", "4a2f20", "6a452b", "946a3c", "b9935f", "7a3a20")
 GREY_HAIR = "b4b2b0"
+HAIR_GLOSS = 0.02
+"""Light that the surface of hair returns uncoloured, whatever its colour: horn (n = 1.55, after Marschner et al.
+2003) reflects 4.6 % head-on; fibres tilt and shade each other (half of it, ASSUMED). Else black hair is a hole."""
 IRIS_COLOURS = ("3b2415", "54331c", "6b4f2a", "5d7048", "5f86a8", "6f8790")
 CLOTH_COLOURS = (
     *("2f4858", "6b2d3c", "3c5a46", "c9c3b4", "4a4e69", "b5651d", "7d8ca3", "22272e", "d8a48f"),
@@ -115,8 +118,8 @@ def draw_hair(rng: np.random.Generator, tone: int, age_y: float, old: float, mal
 
 
 def _greyed(colour: Field, share: float) -> Field:
-    """Mix hair with grey."""
-    return np.asarray(colour + share * (rgb_of(GREY_HAIR) - colour), np.float32)
+    """Mix hair with grey, under its gloss."""
+    return np.asarray(HAIR_GLOSS + colour + share * (rgb_of(GREY_HAIR) - colour), np.float32)
 
 
 def draw_clothes(rng: np.random.Generator) -> dict[str, Any]:

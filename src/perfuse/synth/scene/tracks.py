@@ -12,6 +12,7 @@ from perfuse.synth.person.shape import HALF_FACE_MM
 from perfuse.synth.scene.background import background_motion
 from perfuse.synth.scene.build import LID_STAGES, MOUTH_STAGES, STILL
 from perfuse.synth.scene.expression import express, open_mouth
+from perfuse.synth.scene.light import draw_light
 from perfuse.synth.scene.motion import Motion, bursts, move
 from perfuse.synth.scene.render import Array, Pose, as_like
 from perfuse.synth.settings import Settings, stream
@@ -71,6 +72,7 @@ def track(settings: Settings, time_s: F64, truth: Truth) -> Tracks:
     beats = truth.heart.r_peaks_s if settings.alive else np.empty(0)
     motion = move(stream(settings.seed, "motion"), settings, time_s, truth.lungs, beats)
     weights, strength, tint = _lights(settings, time_s)
+    weights[:, 1] += _nearer(settings, motion.head_mm)
     columns = np.concatenate([weights, motion.head_rad, _blood(time_s, truth)], axis=1).astype(np.float32)
     lively = settings.expression if settings.breathes else "none"
     acts = express(stream(settings.seed, "expression"), time_s, lively)
@@ -131,6 +133,18 @@ def _lights(settings: Settings, time_s: F64) -> tuple[F64, F64, F64]:
     if settings.light_steps > 0:
         strength = strength * light_steps(stream(settings.seed, "light steps"), later, settings.light_steps)
     return weights, np.maximum(strength, 0.05), tint
+
+
+def _nearer(settings: Settings, head_mm: F64) -> F64:
+    """Return what the key light gains as the head sways towards it, (T,): light falls with the distance squared.
+
+    Lamps and windows stand 0.6 to 2 m away (ASSUMED). In the clip of a sitting man the cheeks and the forehead
+    brighten and darken together (correlation 0.3 to 0.9), by 1.2 % below 0.5 Hz and by 0.15 % above 0.67 Hz; turning
+    alone sets the cheeks against each other.
+    """
+    direction = draw_light(stream(settings.seed, "light"), settings).direction
+    away_mm = 1000.0 * float(np.exp(stream(settings.seed, "distance of the light").uniform(*np.log([0.6, 2.0]))))
+    return np.asarray(np.maximum(1.0 - head_mm @ direction / away_mm, 0.5) ** -2 - 1.0)
 
 
 def _blood(time_s: F64, truth: Truth) -> F64:

@@ -117,7 +117,8 @@ def _headlines(ranks: Sequence[Ranking], profile: str) -> Iterator[str]:
         if mae.low is not None and mae.high is not None:
             span = f" (95 % interval {tell.fixed(mae.low, decimals)} to {tell.fixed(mae.high, decimals)})"
         share = tell.share(best.agreement.answered.value)
-        err = f"{rank.best} errs least, by {tell.fixed(mae.value, decimals)}{unit_text(rank.unit)} on average{span}"
+        least = "errs least, by" if len(rank.groups) > 1 else "errs by"
+        err = f"{rank.best} {least} {tell.fixed(mae.value, decimals)}{unit_text(rank.unit)} on average{span}"
         yield f"{what}{err}, and answers in {share} of the windows.{''.join(_others(rank))}"
 
 

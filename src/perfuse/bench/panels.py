@@ -86,7 +86,7 @@ def panels(result: Result, ranks: Sequence[Ranking], profile: str, *, first: boo
         inside = {m: [x for x in own if x.get("method") == m and x.get("window") == rank.window] for m in methods}
         scene = _Scene(rank, inside, methods, sets, unit_text(rank.unit), f"p{place}{rank.vital[:1]}")
         found.extend(_agreement(scene, first))
-        if first:
+        if first and rank.best is not None:
             found.extend(_groups(scene))
             found.extend(_courses(scene, own))
             found.append(_honesty(scene, draws))

@@ -106,7 +106,7 @@ def _errors(rank: Ranking, fold: str = "") -> Table:
     with_unit = f", {unit}" if unit else ""
     head = ["method", "answered", f"MAE{with_unit}", "against the best", f"RMSE{with_unit}", "MAPE, %",
             f"bias{with_unit}", "r"]  # fmt: skip
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for group in rank.groups:
         a = group.summary.agreement
         rows.append(
@@ -121,6 +121,9 @@ def _errors(rank: Ranking, fold: str = "") -> Table:
                 tell.estimate(a.r, 3),
             )
         )
+    if len(rows) == 1:  # nothing to compare with
+        del head[3]
+        rows = [row[:3] + row[4:] for row in rows]
     strong = frozenset(k for k, group in enumerate(rank.groups) if rank.verdict(group.method) == "best")
     why = tell.reasons((g.method, e) for g in rank.groups for e in _agreed(g))
     return Table(_title(rank), tuple(head), tuple(rows), (_size(rank), *why), fold, strong)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from perfuse.bench.profiles import Profile
     from perfuse.bench.result import Result
     from perfuse.data.dataset import Dataset
+    from perfuse.data.recording import Problem
 
 SIMBENCH = "simbench:"
 SHOWN = ("heart_rate", "respiratory_rate")
@@ -88,13 +90,25 @@ def bench(
     spent = costs(names, done.sample, folder) if speed else ()
     about = _about(data, methods, protocol, window, split, seed, out)
     notes = [part.note for part in done.splits if part.note]
-    result = Result(done.lines, done.problems, spent, done.data, about | {"notes": "; ".join(dict.fromkeys(notes))})
+    problems = tuple(_relative(problem, sets) for problem in done.problems)
+    result = Result(done.lines, problems, spent, done.data, about | {"notes": "; ".join(dict.fromkeys(notes))})
     if not quiet:
         _show(result)
     if out is not None:
         write_report(result, out)
         terminal(quiet=quiet).print(f"report: {Path(out) / 'report.html'}", markup=False, soft_wrap=True)
     return 0 if done.lines else 3
+
+
+def _relative(problem: Problem, sets: list[Dataset]) -> Problem:
+    """Return a problem whose paths start with the name of the data set: pages travel, folders do not."""
+    file, message = problem.file, problem.message
+    for data in sets:
+        root = str(data.root)
+        file, message = (
+            text.replace(f"{root}/", f"{data.name}:").replace(root, data.name) for text in (file, message)
+        )
+    return replace(problem, file=file, message=message)
 
 
 def _methods(text: str) -> list[str]:
@@ -201,13 +215,15 @@ def _show(result: Result) -> None:
         where = rank.dataset or "all data sets"
         console.print(f"\n[bold]{rank.vital.replace('_', ' ')}[/bold], {where}, {rank.profile}, {rank.window}")
         table = Table(box=None, padding=(0, 2, 0, 0))
-        headings = ("method", "MAE (95 %)", "RMSE", "r", "answered", "in interval", "windows", "x real time")
+        headings = ("method", "MAE", "95 %", "RMSE", "r", "answered", "in interval", "windows", "x real time")
         for heading in headings:
-            table.add_column(heading, header_style="dim", justify="left" if heading == "method" else "right")
+            side: Literal["left", "right"] = "left" if heading == "method" else "right"
+            table.add_column(heading, header_style="dim", justify=side, no_wrap=heading in ("method", "95 %"))
         for group in rank.groups:
             s, cost = group.summary, spent.get(group.method)
             table.add_row(
                 Text(group.method, style="bold"),
+                _number(s.agreement.mae, 2),
                 _span(s.agreement.mae),
                 _number(s.agreement.rmse, 2),
                 _number(s.agreement.r, 2),
@@ -230,8 +246,7 @@ def _number(estimate: Estimate, digits: int) -> str:
 
 
 def _span(estimate: Estimate) -> str:
-    text = _number(estimate, 2)
-    return text if estimate.low is None else f"{text} ({estimate.low:.2f} to {estimate.high:.2f})"
+    return "" if estimate.low is None else f"{estimate.low:.1f}-{estimate.high:.1f}"
 
 
 def _share(estimate: Estimate) -> str:

@@ -23,6 +23,8 @@ COMMANDS = {
     "data": "Look into data sets, check their references, cache what methods and networks eat.",
     "bench": "Score methods on data sets, as the field does and better.",
     "score": "Score predicted pulse waves against labels as the rPPG-Toolbox does.",
+    "train": "Train a network as a recipe says.",
+    "export": "Make a trained network into a bundle that measures.",
     "synth": "Make folders of face videos whose pulse and breathing are known.",
     "methods": "List the methods, or tell everything about one.",
 }

@@ -1,0 +1,138 @@
+"""A student as a bundle (``model.onnx``, ``card.json``, ``model.safetensors``), proven to say the same."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perfuse.core.errors import UsageError
+from perfuse.infer import Model
+from perfuse.methods.bundle import CARD_FILE, METADATA_KEY, MODEL_FILE, SCHEMA
+from perfuse.methods.student import load_bundle
+from perfuse.report.files import write_atomic
+
+PARITY = 1e-4
+"""Largest difference of torch and ONNX, in standard deviations of the wave (design, law 6)."""
+WEIGHTS_FILE = "model.safetensors"
+
+
+class _AsGraph(nn.Module):
+    """The student as bundles want it: (batch, T, ..., 3) in, ``pulse`` out."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, cells: Tensor) -> Tensor:
+        pulse: Tensor = self.student(cells.permute(0, 4, 1, 2, 3))["pulse"]
+        return pulse
+
+
+def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: bool = False) -> float:
+    """Write a bundle and check it.
+
+    Parameters
+    ----------
+    student : module
+        Maps clips (B, 3, T, H, W) to a dict with ``pulse``; its weights are exported as they are.
+    card : mapping
+        Of :mod:`perfuse.methods.bundle`, without schema and hash.
+    folder : Path
+        Where; made if there is none.
+    fixed : bool
+        Export for windows of one length only.
+
+    Returns
+    -------
+    float
+        Largest difference between torch and ONNX over several lengths, in standard deviations.
+
+    Raises
+    ------
+    UsageError
+        If the two differ by more than :data:`PARITY`, or the bundle does not do what its card says.
+    """
+    view = card["view"]
+    rate = float(view["rate_hz"])
+    longest = max(2, round(float(card["window_s"]) * rate))
+    shortest = max(2, round(float(card["min_s"]) * rate))
+    frame = (view["rows"], view["cols"]) if view["kind"] == "grid" else (view["size"], view["size"])
+    graph = _AsGraph(student).eval()
+    content = _onnx(graph, (longest, *frame, 3), fixed)
+    lengths = (longest,) if fixed else (longest, shortest, (longest + shortest) // 2 + 1)
+    worst = max(_difference(graph, content, length, frame) for length in lengths)
+    if not worst <= PARITY:
+        raise UsageError(
+            f"torch and ONNX differ by {worst:.2g} standard deviations; {PARITY:g} is allowed.",
+            "Export in 32 bits, and look for operations that depend on the order of numbers.",
+        )
+    whole = {"schema": SCHEMA, **card}
+    content = _with_card(content, whole)
+    whole["sha256"] = hashlib.sha256(content).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / MODEL_FILE, content)
+    write_atomic(folder / WEIGHTS_FILE, _weights(student))
+    write_atomic(folder / CARD_FILE, json.dumps(whole, indent=1) + "\n")
+    load_bundle(folder)
+    return worst
+
+
+def _onnx(graph: nn.Module, shape: tuple[int, ...], fixed: bool) -> bytes:
+    example = torch.rand(2 if not fixed else 1, *shape) * 100 + 60
+    free = None if fixed else ({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            graph, (example,), input_names=["cells"], output_names=["pulse"], dynamo=True, dynamic_shapes=free,
+            opset_version=18, verbose=False,
+        )  # fmt: skip
+    if program is None:
+        raise UsageError("torch exported nothing.", "Install onnxscript: pip install 'perfuse[train]'.")
+    program.save(buffer)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _difference(graph: nn.Module, content: bytes, length: int, frame: tuple[int, ...]) -> float:
+    rng = np.random.default_rng(length)
+    slow = np.cumsum(rng.normal(0, 0.3, (1, length, *frame, 3)), axis=1)
+    cells = np.clip(110 + slow + rng.normal(0, 1, slow.shape), 0, 255).astype(np.float32)
+    with torch.no_grad():
+        ours = graph(torch.from_numpy(cells)).numpy()[0]
+    theirs = Model(content).run({"cells": cells})["pulse"][0]
+    return float(np.abs(ours - theirs).max() / max(float(ours.std()), 1e-12))
+
+
+def _with_card(content: bytes, card: Mapping[str, Any]) -> bytes:
+    import onnx
+
+    model = onnx.load_from_string(content)
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(card)
+    for node in model.graph.node:  # where in torch a node comes from: paths of this machine
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output]:
+        del value.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    del model.graph.metadata_props[:]
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _weights(student: nn.Module) -> bytes:
+    from safetensors.torch import save
+
+    return bytes(save({name: value.detach().cpu().contiguous() for name, value in student.state_dict().items()}))

@@ -1,0 +1,46 @@
+"""The student of a run, with the weights that count, and a card that says how it came about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from perfuse.core.errors import SourceError
+from perfuse.learn import checkpoint
+from perfuse.learn.recipe import Recipe, build
+from perfuse.learn.task import Task
+from perfuse.papers.known import make_task
+
+
+def open_run(folder: Path) -> tuple[Task, dict[str, Any]]:
+    """Return the task of a run with its exported weights loaded, and the card.
+
+    Raises
+    ------
+    SourceError
+        If it is no run, or it has no whole checkpoint.
+    """
+    path = folder / "recipe.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        mark = content.pop("mark")
+    except (OSError, ValueError, KeyError) as error:
+        raise SourceError(f"{folder} is no run of perfuse train ({error}).", "Name its folder.") from error
+    recipe: Recipe = build(Recipe, content, path.name)
+    state = checkpoint.load(folder, mark)
+    if state is None:
+        raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
+    task = make_task(recipe)
+    validation = state["validation"]
+    task.student.load_state_dict(validation["weights"] or state["averaged"])
+    task.student.eval()
+    card = task.card()
+    data = [f"simulated ({', '.join(recipe.simulated.domains)})"] if recipe.simulated else []
+    data += [how.data.partition(":")[0] for how in recipe.recorded]
+    scores = validation["best"]
+    told = f" r {scores['r']:.2f}, MAE {scores['mae']:.1f}/min on simulated clips." if scores else ""
+    card["limits"] = (
+        f"{card['limits']} Trained on {' and '.join(data)}, seed {recipe.seed}, {state['step']} steps.{told}"
+    )
+    return task, card

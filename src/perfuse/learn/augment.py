@@ -1,0 +1,92 @@
+"""Changes to clips that no answer should depend on, and replay at other speeds, which changes the answer with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from perfuse.learn.recipe import Augment
+from perfuse.synth.batch import Batch
+
+
+def cut(batch: Batch, length: int, generator: torch.Generator) -> Batch:
+    """Take ``length`` samples of every clip, each at a place of its own."""
+    count = batch.clip.shape[2]
+    if not length or length == count:
+        return batch
+    starts = torch.randint(0, count - length + 1, (len(batch.clip),), generator=generator).tolist()
+    places = torch.tensor(starts)[:, None] + torch.arange(length)
+    rows = torch.arange(len(starts))[:, None]
+
+    def part(series: Tensor) -> Tensor:
+        return series[rows, places]
+
+    clip = torch.stack([clip[:, s : s + length] for clip, s in zip(batch.clip, starts)])
+    radar = None if batch.radar is None else torch.stack([r[:, s : s + length] for r, s in zip(batch.radar, starts)])
+    return replace(
+        batch,
+        clip=clip,
+        pulse=part(batch.pulse),
+        contact=part(batch.contact),
+        contact_valid=part(batch.contact_valid),
+        respiration=part(batch.respiration),
+        radar=radar,
+    )
+
+
+def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
+    """Return the batch changed by chance; the generator decides, on the CPU, so that devices agree."""
+    clip, count = batch.clip, len(batch.clip)
+
+    def chance(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator).to(clip.device)
+
+    def spread(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator).to(clip.device)
+
+    if how.flip:
+        turned = chance(count) < how.flip
+        clip = torch.where(turned[:, None, None, None, None], clip.flip(4), clip)
+    if how.gain or how.tint:
+        factor = torch.exp(how.gain * spread(count, 1) + how.tint * spread(count, 3))
+        clip = (clip * factor[:, :, None, None, None]).clamp(0, 255)
+    if how.noise:
+        size = how.noise * chance(count, 1, 1, 1, 1)
+        clip = clip + size * spread(*clip.shape)
+    batch = replace(batch, clip=clip)
+    low, high = how.speed
+    if low != high or low != 1.0:
+        batch = _replayed(batch, low * (high / low) ** chance(count))
+    return batch
+
+
+def _replayed(batch: Batch, speed: Tensor) -> Batch:
+    """Play each clip faster or slower within its length: what a faster replay lacks is mirrored at the end."""
+    count = batch.clip.shape[2]
+    at = torch.arange(count, device=speed.device) * speed[:, None]
+    at = (count - 1) - ((count - 1) - at % (2 * (count - 1))).abs()
+    low = at.floor().long().clamp(0, count - 2)
+    part = at - low
+
+    def moved(series: Tensor) -> Tensor:  # (B, ..., T) with T last
+        shape = (len(series), *[1] * (series.ndim - 2), count)
+        index = low.view(shape).expand(series.shape)
+        weight = part.view(shape).to(series.dtype)
+        placed: Tensor = torch.gather(series, -1, index) * (1 - weight) + torch.gather(series, -1, index + 1) * weight
+        return placed
+
+    clip = moved(batch.clip.movedim(2, -1)).movedim(-1, 2)
+    # where a replay turns round, breath and pulse run backwards: only slower replays are whole
+    return replace(
+        batch,
+        clip=clip,
+        pulse=moved(batch.pulse),
+        contact=moved(batch.contact),
+        contact_valid=moved(batch.contact_valid.to(clip.dtype)) > 0.99,
+        respiration=moved(batch.respiration),
+        radar=None if batch.radar is None else moved(batch.radar),
+        heart_rate=batch.heart_rate * speed,
+        respiratory_rate=batch.respiratory_rate * speed,
+    )

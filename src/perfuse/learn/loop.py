@@ -1,0 +1,205 @@
+"""The one training loop.
+
+Step ``s`` depends on the recipe, on ``s`` and on the weights alone, so a run that was killed ends the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from perfuse.core.errors import OutputError, UsageError
+from perfuse.learn import checkpoint
+from perfuse.learn.augment import augment, cut
+from perfuse.learn.journal import Journal
+from perfuse.learn.recipe import Optimiser, Recipe
+from perfuse.learn.sources import mixed, sources
+from perfuse.learn.task import Task, total
+from perfuse.learn.validate import Validator
+
+Progress = Callable[[float, float | None, str | None], None]
+TOLD = 20
+"""Steps between two lines of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a run.
+
+    Attributes
+    ----------
+    folder : Path
+        Recipe, log, checkpoint.
+    steps : int
+        Steps done in all.
+    best : dict
+        The last, or the best, validation.
+    waiting : float
+        Share of the time spent waiting for data, in this process.
+    """
+
+    folder: Path
+    steps: int
+    best: dict[str, float]
+    waiting: float
+
+
+def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None = None) -> Trained:
+    """Train, or go on training.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    task : Task
+        Made of the recipe.
+    folder : Path
+        Of the run; made if there is none. With a checkpoint of the same recipe in it the run goes on from there, to
+        the weights an uninterrupted run would have reached.
+    progress : callable, optional
+        Called with steps done, steps in all, and a word on how it goes.
+
+    Raises
+    ------
+    UsageError
+        If the recipe does not fit, or a loss is no number: the message says what to change.
+    OutputError
+        If the folder cannot be written.
+    """
+    folder = _run_folder(folder, recipe)
+    fabric = Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)  # type: ignore[arg-type]
+    device = fabric.device.type
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    everything = nn.ModuleDict({"student": task.student, "helpers": task.helpers})
+    how = recipe.optimiser
+    learnt = [p for p in everything.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learnt, how.lr, betas=how.betas, weight_decay=how.weight_decay)
+    state = checkpoint.load(folder, recipe.mark())
+    averaged = {name: value.detach().clone() for name, value in task.student.state_dict().items()}
+    step = 0
+    if state is not None:
+        everything.load_state_dict(state["weights"])
+        optimiser.load_state_dict(state["optimiser"])
+        averaged, step = state["averaged"], state["step"]
+    validator = Validator(recipe, task, state["validation"] if state else None)
+    everything.to(fabric.device)
+    journal = Journal(folder, step)
+    batches = mixed(sources(recipe, task.view, task.needs, device), recipe.seed, step)
+    run = _Run(recipe, task, fabric, everything, optimiser, averaged, journal, validator, folder)
+    try:
+        return run.go(batches, step, progress)
+    finally:
+        batches.close()  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True)
+class _Run:
+    recipe: Recipe
+    task: Task
+    fabric: Fabric
+    everything: nn.Module
+    optimiser: torch.optim.Optimizer
+    averaged: dict[str, Tensor]
+    journal: Journal
+    validator: Validator
+    folder: Path
+
+    def go(self, batches: Iterator[Any], step: int, progress: Progress | None) -> Trained:
+        """Run from a step to the end."""
+        r, waited, begin = self.recipe, 0.0, time.perf_counter()
+        if step and progress is not None:
+            progress(step, r.steps, "going on")
+        while step < r.steps and not self.validator.enough:
+            before = time.perf_counter()
+            batch = next(batches)
+            waited += time.perf_counter() - before
+            losses = self._step(batch, step)
+            step += 1
+            if step % TOLD == 0 or step == r.steps:
+                self.journal.add(step=step, waiting=waited / (time.perf_counter() - begin), **losses)
+            if r.validation.every and (step % r.validation.every == 0 or step == r.steps):
+                scores = self.validator.look(self.student_weights(), step)
+                self.journal.add(step=step, **{f"val_{name}": value for name, value in scores.items()})
+            if step % r.save_every == 0 or step == r.steps or self.validator.enough:
+                self._save(step)
+            if progress is not None:
+                progress(step, r.steps, f"loss {losses['total']:.3f}")
+        share = waited / max(time.perf_counter() - begin, 1e-9)
+        return Trained(self.folder, step, dict(self.validator.best), share)
+
+    def _step(self, batch: Any, step: int) -> dict[str, float]:
+        """Learn from one batch; all chance comes from the step's own generators."""
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)  # dropout, wherever a task has any
+        batch = augment(cut(batch, self.recipe.crop, generator), self.recipe.augment, generator)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
+        self.everything.train()
+        with self.fabric.autocast():
+            losses = self.task.losses(batch)
+            loss = total(losses, self.task.weights)
+        told = {"total": float(loss.detach()), **{name: float(value.detach()) for name, value in losses.items()}}
+        if not math.isfinite(told["total"]):
+            bad = [name for name, value in told.items() if not math.isfinite(value) and name != "total"]
+            raise UsageError(
+                f"The loss {', '.join(bad) or 'total'} was no number at step {step}.",
+                "Lower optimiser.lr or that loss's weight; the last checkpoint is whole.",
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(
+            [p for group in self.optimiser.param_groups for p in group["params"]], self.recipe.optimiser.clip_norm
+        )
+        self.optimiser.step()
+        self._average(step)
+        return {"gradient": float(norm), **told}
+
+    def _average(self, step: int) -> None:
+        keep = min(self.recipe.optimiser.ema, (1 + step) / (10 + step))
+        for name, value in self.task.student.state_dict().items():
+            if keep and value.dtype.is_floating_point:
+                self.averaged[name] = self.averaged[name].to(value.device).lerp(value.detach(), 1 - keep)
+            else:
+                self.averaged[name] = value.detach().clone()
+
+    def student_weights(self) -> dict[str, Tensor]:
+        """Return what would be exported now."""
+        return {name: value.cpu() for name, value in self.averaged.items()}
+
+    def _save(self, step: int) -> None:
+        state = {
+            "step": step,
+            "weights": self.everything.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "averaged": self.student_weights(),
+            "validation": self.validator.state(),
+        }
+        checkpoint.save(self.folder, state, self.recipe.mark())
+
+
+def rate_at(how: Optimiser, step: int, steps: int) -> float:
+    """Return the learning rate of a step: a straight warm-up, then half a cosine down to the floor."""
+    warm = min(1.0, (step + 1) / max(how.warmup, 1))
+    done = min(1.0, step / max(steps, 1))
+    return how.lr * warm * (how.floor + (1 - how.floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _run_folder(folder: Path, recipe: Recipe) -> Path:
+    """Make the folder and keep the whole recipe in it."""
+    from perfuse.report.files import write_atomic
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made a folder ({error.strerror}).", "Choose another place.") from error
+    write_atomic(folder / "recipe.json", json.dumps(asdict(recipe) | {"mark": recipe.mark()}, indent=1) + "\n")
+    return folder

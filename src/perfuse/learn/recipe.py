@@ -1,0 +1,247 @@
+"""Recipes: everything that decides a training, as frozen data; a file states only what differs from the defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from perfuse.core.errors import SourceError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Clips painted while training goes on."""
+
+    share: float = 1.0
+    """Of the steps, beside the other sources."""
+    domains: dict[str, float] = field(default_factory=lambda: {"train": 1.0})
+    """Domain to share, see perfuse.synth."""
+    asked: dict[str, Any] = field(default_factory=dict)
+    """Parameters that all subjects share."""
+    reuse: int = 1
+    """Steps that each clip serves, each time cut and augmented anew; painting is dearer than learning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Clips cut from prepared recordings."""
+
+    data: str
+    """NAME:FOLDER, or a folder."""
+    share: float = 1.0
+    """Of the steps, beside the other sources."""
+    split: str = "all"
+    """Whose training side is used, see perfuse.data.splits."""
+    seed: int = 0
+    """Of the split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """AdamW with a warm-up and a cosine."""
+
+    lr: float = 2e-3
+    weight_decay: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    warmup: int = 50
+    """Steps from 0 to the full rate."""
+    floor: float = 0.02
+    """Share of the rate that is left at the end."""
+    clip_norm: float = 1.0
+    """Longest gradient."""
+    ema: float = 0.0
+    """Weight of the past in the averaged weights that are exported; 0 exports the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """Chances that a clip is changed, and how far."""
+
+    flip: float = 0.5
+    """Chance of a mirror image."""
+    speed: tuple[float, float] = (1.0, 1.0)
+    """Slowest and fastest replay; rates change with it."""
+    gain: float = 0.0
+    """Spread of the logarithm of brightness."""
+    tint: float = 0.0
+    """Spread of the logarithm of each colour."""
+    noise: float = 0.0
+    """Levels of noise per pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Fixed clips that training never sees."""
+
+    every: int = 200
+    """Steps; 0 never."""
+    clips: int = 64
+    domains: dict[str, float] = field(default_factory=lambda: {"train": 1.0})
+    patience: int = 0
+    """Validations without a better one before training stops; 0 never stops it, and the last weights count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A training.
+
+    ``task`` names what is learnt and by which losses, ``model`` and ``weights`` are the task's own parameters.
+    """
+
+    task: str
+    steps: int = 1000
+    batch: int = 16
+    frames: int = 256
+    """Samples of a painted or cut clip."""
+    crop: int = 0
+    """Samples of it that a step sees, at a place drawn anew; 0 for all."""
+    seed: int = 0
+    simulated: Simulated | None = field(default_factory=Simulated)
+    recorded: tuple[Recorded, ...] = ()
+    model: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    """Of the task's losses, by name."""
+    optimiser: Optimiser = Optimiser()
+    augment: Augment = Augment()
+    validation: Validation = Validation()
+    save_every: int = 100
+    """Steps between two checkpoints."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    precision: str = "32-true"
+    """As Fabric names it: 32-true, bf16-mixed, 16-mixed."""
+    workers: int = 1
+    """Processes that paint ahead; 0 paints on the device itself."""
+
+    def __post_init__(self) -> None:
+        _between(self.steps, 1, 10**9, "steps")
+        _between(self.batch, 1, 4096, "batch")
+        _between(self.frames, 32, 4096, "frames")
+        _between(self.save_every, 1, 10**9, "save_every")
+        if self.crop and not 32 <= self.crop <= self.frames:
+            raise UsageError(f"crop: {self.crop} was given.", f"Pass 32 to frames ({self.frames}), or 0 for all.")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"device: {self.device} was given.", "Pass auto, cpu or cuda.")
+        if self.simulated is None and not self.recorded:
+            raise UsageError("The recipe has no data.", "Leave 'simulated' as it is, or name recordings.")
+
+    def mark(self) -> str:
+        """Return a hash of everything that decides the weights."""
+        told = {k: v for k, v in asdict(self).items() if k not in ("save_every", "workers", "device")}
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def load_recipe(path: str | Path, changes: Mapping[str, str] | None = None) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : str or Path
+        YAML.
+    changes : mapping, optional
+        Dotted key to value in YAML, such as ``{"optimiser.lr": "1e-3"}``.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, or it is no YAML.
+    UsageError
+        If a key is unknown, or a value has the wrong type or range; the message says where.
+    """
+    import yaml
+
+    place = Path(path)
+    try:
+        content = yaml.safe_load(place.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SourceError(
+            f"There is no recipe {place}.", "perfuse train --list shows those that are shipped."
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SourceError(f"{place} is no recipe ({error}).", "Expected is YAML; see docs/train.md.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{place} holds no keys.", "Expected is at least 'task: NAME'.")
+    for key, text in (changes or {}).items():
+        _set(content, key, yaml.safe_load(text))
+    recipe: Recipe = build(Recipe, content, place.name)
+    return recipe
+
+
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = content.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"--set {key}=... was given, but {parent} holds no keys.", "Check the name.")
+        content = inner
+    content[last] = value
+
+
+def build(kind: type[Any], content: Any, where: str) -> Any:
+    """Make a dataclass of plain data, strictly.
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown or missing, or a value has the wrong type.
+    """
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{where} is {_told(content)}.", "Expected are keys and values.")
+    known = {f.name: f for f in fields(kind)}
+    for key in content:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"{where} has an unknown key {key!r}.", f"{hint}Available: {', '.join(known)}.")
+    types_ = get_type_hints(kind)
+    missing = [
+        n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING and n not in content
+    ]
+    if missing:
+        raise UsageError(f"{where} lacks {missing[0]!r}.", "State it.")
+    return kind(**{key: _value(types_[key], value, f"{where}: {key}") for key, value in content.items()})
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in inner:
+            return None
+        return _value(next(k for k in inner if k is not type(None)), value, where)
+    if is_dataclass(kind):
+        return build(kind, value, where)  # type: ignore[arg-type]
+    if origin is dict and isinstance(value, Mapping):
+        return {str(k): _value(inner[1], v, f"{where}.{k}") for k, v in value.items()}
+    if origin is tuple and isinstance(value, list | tuple):
+        if len(inner) == 2 and inner[1] is ...:
+            return tuple(_value(inner[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+        if len(inner) == len(value):
+            return tuple(_value(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(inner, value)))
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):  # YAML takes 1e-3 for a word
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if kind in (int, str, bool) and type(value) is kind:
+        return value
+    wanted = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}.get(kind, str(kind))
+    raise UsageError(f"{where} is {_told(value)}.", f"Expected is {wanted}.")
+
+
+def _told(value: Any) -> str:
+    return f"{value!r} ({type(value).__name__})"
+
+
+def _between(value: int, low: int, high: int, name: str) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name}: {value} was given.", f"Pass {low} to {high}.")

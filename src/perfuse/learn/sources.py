@@ -1,0 +1,251 @@
+"""Where batches come from: painted on the way, cut from prepared recordings, or both.
+
+The batch of a step is the same every time, wherever a run began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from perfuse.core.errors import UsageError
+from perfuse.core.view import Crop, Grid
+from perfuse.data.cache import default_cache
+from perfuse.data.dataset import open_dataset
+from perfuse.data.entry import Entry
+from perfuse.data.labels import on_grid, usable
+from perfuse.data.prepare import open_entry, prepare
+from perfuse.data.splits import splits
+from perfuse.learn.recipe import Recipe, Recorded, Simulated
+from perfuse.signal.filters import bandpass
+from perfuse.signal.spectrum import interpolated_peak, power_spectrum
+from perfuse.synth.batch import Batch
+from perfuse.synth.settings import stream as chance
+from perfuse.synth.stream import stream
+
+GIVES = frozenset({"pulse", "respiration", "radar"})
+BAND_HZ = (0.6, 4.0)
+
+
+class Source(Protocol):
+    """Gives batches in order, from any step on."""
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield its own batches from number ``first`` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """Endless clips of simulated people."""
+
+    recipe: Recipe
+    how: Simulated
+    view: Grid | Crop
+    radar: bool
+    device: str
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield batches; each is handed out ``reuse`` times, not in a row."""
+        r = self.recipe
+        reuse = max(1, self.how.reuse)
+        workers = r.workers if self.device == "cpu" else 0
+        fresh = stream(
+            self.view, batch=r.batch, frames=r.frames, seed=r.seed, domains=self.how.domains, radar=self.radar,
+            device=self.device, first=_fresh(first, reuse) * r.batch, workers=workers, **self.how.asked,
+        )  # fmt: skip
+        if reuse == 1:
+            yield from fresh
+            return
+        with closing(fresh):  # type: ignore[type-var]
+            yield from _reused(fresh, first, reuse, r.seed)
+
+
+def _fresh(first: int, reuse: int) -> int:
+    """Return the number of the oldest painted batch that is still in use at a step."""
+    return first if reuse == 1 else max(0, first // reuse - WINDOW)
+
+
+WINDOW = 16
+"""Painted batches that are in use beside the newest one where clips are reused."""
+
+
+def _reused(fresh: Iterator[Batch], first: int, reuse: int, seed: int) -> Iterator[Batch]:
+    """Yield every painted batch when it is new and ``reuse - 1`` times more by chance, among the last few."""
+    kept: dict[int, Batch] = {}
+    newest = _fresh(first, reuse) - 1
+    step = first
+    while True:
+        wanted = step // reuse
+        while newest < wanted:
+            newest += 1
+            kept[newest] = next(fresh)
+            kept.pop(newest - WINDOW - 1, None)
+        low = max(0, newest - WINDOW)
+        if step % reuse:
+            yield kept[int(chance(seed, "reuse", step).integers(low, newest + 1))]
+        else:
+            yield kept[newest]
+        step += 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filmed:
+    """Clips cut from prepared recordings, drawn by the seed and the step."""
+
+    entries: Sequence[Entry]
+    spans: Sequence[Sequence[int]] = field(repr=False)
+    recipe: Recipe
+    view: Grid | Crop
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield batches."""
+        step = first
+        while True:
+            rng = chance(self.recipe.seed, "filmed", step)
+            picks = [int(rng.integers(len(self.entries))) for _ in range(self.recipe.batch)]
+            starts = [int(self.spans[i][int(rng.integers(len(self.spans[i])))]) for i in picks]
+            yield batch_of([self.entries[i] for i in picks], starts, self.recipe.frames, self.view.rate_hz)
+            step += 1
+
+
+def filmed(how: Recorded, recipe: Recipe, view: Grid | Crop, needs: frozenset[str], jobs: int = 1) -> Filmed:
+    """Prepare recordings and find the clips in them.
+
+    Raises
+    ------
+    UsageError
+        If none of them has what the task needs, or none is long enough.
+    """
+    data = open_dataset(how.data)
+    folder = default_cache()
+    training = [r for part in splits(how.split, data.recordings, how.seed)[:1] for r in (part.train or part.test)]
+    prepare(training, view, folder, jobs=jobs)
+    entries = [entry for r in training if (entry := open_entry(r, view, folder)) is not None]
+    having = [e for e in entries if all(_has(e, need) for need in needs)]
+    if not having:
+        raise UsageError(
+            f"No recording of {how.data} has what the task needs: {', '.join(sorted(needs))}.",
+            f"They have {', '.join(sorted({n for e in entries for n in e.signals})) or 'no references'}.",
+        )
+    spans = [_starts(entry, recipe.frames) for entry in having]
+    kept = [(entry, starts) for entry, starts in zip(having, spans) if starts]
+    if not kept:
+        raise UsageError(
+            f"No recording of {how.data} has {recipe.frames} samples of face and pulse in a row.",
+            "Ask for shorter clips: frames.",
+        )
+    return Filmed([entry for entry, _ in kept], [starts for _, starts in kept], recipe, view)
+
+
+def _has(entry: Entry, need: str) -> bool:
+    if need == "radar":
+        return entry.radar() is not None
+    return need in entry.signals and len(usable(entry.signals[need])) > 1
+
+
+def _starts(entry: Entry, frames: int) -> list[int]:
+    """Return where clips may begin: face and pulse there all the time."""
+    record, about = entry.record, entry.about
+    pulse = on_grid(entry.signals["pulse"], about["start_s"], record.rate_hz, len(record.valid))
+    good = record.valid & np.isfinite(pulse)
+    run = np.convolve(good, np.ones(frames), "valid") if len(good) >= frames else np.zeros(0)
+    return [int(k) for k in np.flatnonzero(run > frames - 0.5)]
+
+
+def batch_of(entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_hz: float) -> Batch:
+    """Cut one clip out of each entry, with its labels: waves z-scored, rates NaN where none is known."""
+    clips, pulses, breaths, rates = [], [], [], []
+    for entry, start in zip(entries, starts):
+        cells = entry.cells(start, start + frames)
+        assert cells is not None
+        clips.append(np.moveaxis(cells[..., :3], -1, 0))
+        begin = entry.about["start_s"] + start / rate_hz
+        wave = on_grid(entry.signals["pulse"], begin, rate_hz, frames)
+        pulses.append(_scaled(wave))
+        rates.append(_rate(pulses[-1], rate_hz))
+        belt = entry.signals.get("respiration")
+        breaths.append(np.zeros(frames) if belt is None else _scaled(on_grid(belt, begin, rate_hz, frames)))
+    pulse = torch.tensor(np.stack(pulses), dtype=torch.float32)
+    return Batch(
+        clip=torch.tensor(np.stack(clips)),
+        pulse=pulse,
+        contact=pulse,
+        contact_valid=torch.ones_like(pulse, dtype=torch.bool),
+        respiration=torch.tensor(np.stack(breaths), dtype=torch.float32),
+        radar=None,
+        heart_rate=torch.tensor(rates, dtype=torch.float32),
+        respiratory_rate=torch.full((len(rates),), float("nan")),
+        rate_hz=rate_hz,
+        items=np.array(starts, np.int64),
+        settings=(),
+    )
+
+
+def _scaled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    filled = np.nan_to_num(wave - np.nanmean(wave)) if np.isfinite(wave).any() else np.zeros(len(wave))
+    return filled / (filled.std() or 1.0)
+
+
+def _rate(wave: NDArray[np.float64], rate_hz: float) -> float:
+    limited = bandpass(wave, rate_hz, *BAND_HZ)
+    if not limited.any():
+        return float("nan")
+    freq, power = power_spectrum(limited, rate_hz)
+    inside = np.flatnonzero((freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1]))
+    return 60.0 * interpolated_peak(freq, power, int(inside[power[inside].argmax()]))
+
+
+def sources(recipe: Recipe, view: Grid | Crop, needs: frozenset[str], device: str) -> list[tuple[float, Source]]:
+    """Return every source of a recipe with its share.
+
+    Raises
+    ------
+    UsageError
+        If a source cannot give what the task needs.
+    """
+    unknown = needs - GIVES
+    if unknown:
+        raise UsageError(
+            f"The task needs {', '.join(sorted(unknown))}, which no source gives.", "Choose another task."
+        )
+    found: list[tuple[float, Source]] = []
+    if recipe.simulated is not None:
+        found.append((recipe.simulated.share, Painted(recipe, recipe.simulated, view, "radar" in needs, device)))
+    found += [(how.share, filmed(how, recipe, view, needs)) for how in recipe.recorded]
+    if not sum(share for share, _ in found) > 0:
+        raise UsageError("All shares of the recipe's data are 0.", "Give one of them more.")
+    return found
+
+
+def mixed(parts: Sequence[tuple[float, Source]], seed: int, first: int = 0) -> Iterator[Batch]:
+    """Yield the batch of every step from ``first`` on; which source gives it is drawn by seed and step."""
+    shares = np.array([share for share, _ in parts]) / sum(share for share, _ in parts)
+    edges = np.cumsum(shares)[:-1]
+
+    def drawn(step: int) -> int:
+        return int(np.searchsorted(edges, chance(seed, "source", step).random(), side="right"))
+
+    counts = [0] * len(parts)
+    if len(parts) > 1:
+        for step in range(first):
+            counts[drawn(step)] += 1
+    else:
+        counts[0] = first
+    running = [source.batches(count) for (_, source), count in zip(parts, counts)]
+    step = first
+    try:
+        while True:
+            yield next(running[drawn(step) if len(parts) > 1 else 0])
+            step += 1
+    finally:
+        for iterator in running:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()

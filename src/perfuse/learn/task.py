@@ -1,0 +1,51 @@
+"""The one contract of trainings: a student, what may teach it, and what to minimise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from perfuse.core.view import Crop, Grid
+from perfuse.synth.batch import Batch
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What is learnt.
+
+    Teachers and projection heads live in ``helpers``, never in the student's checkpoint. A loss of a clip depends on
+    that clip alone: tasks return the mean over clips, weighting is the loop's.
+    """
+
+    name: str
+    needs: frozenset[str]
+    """Of ``pulse``, ``respiration``, ``radar``: what every clip must come with."""
+    view: Grid | Crop
+    """What the student eats."""
+    student: nn.Module
+    """Maps clips (B, 3, T, H, W), 0..255, to a dict of outputs, ``pulse`` (B, T) among them."""
+    helpers: nn.Module
+    """Whatever else is trained; empty mostly."""
+    weights: Mapping[str, float]
+    """Of the losses, by name."""
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return named losses (scalars); their weighted sum is minimised. Names in ``told`` are logged only."""
+        ...
+
+    def card(self) -> dict[str, Any]:
+        """Return the card of the exported bundle, but for what export knows: hash, training data, scores."""
+        ...
+
+
+def total(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Return the weighted sum of the losses that have a weight."""
+    parts = [weights[name] * loss for name, loss in losses.items() if weights.get(name)]
+    if not parts:
+        raise ValueError(f"none of the losses {', '.join(losses)} has a weight")
+    summed = parts[0]
+    for part in parts[1:]:
+        summed = summed + part
+    return summed

@@ -1,0 +1,105 @@
+"""Validation on fixed clips that training never sees: simulated people of other seeds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perfuse.learn.recipe import Recipe, Simulated
+from perfuse.learn.sources import Painted
+from perfuse.learn.task import Task
+from perfuse.signal.filters import bandpass
+from perfuse.signal.spectrum import interpolated_peak, power_spectrum
+from perfuse.synth.batch import Batch
+
+OTHER = 7_777_777
+"""Added to the seed: nobody is in both."""
+BAND_HZ = (0.6, 4.0)
+CLOSE = 5.0
+
+
+@dataclass(slots=True)
+class Validator:
+    """Looks at the student's averaged weights now and then.
+
+    Attributes
+    ----------
+    best : dict
+        The scores that count: the best by ``r`` with patience, else the last.
+    enough : bool
+        Whether patience has run out.
+    """
+
+    recipe: Recipe
+    task: Task
+    past: dict[str, Any] | None = None
+    best: dict[str, float] = field(default_factory=dict)
+    enough: bool = False
+    _worse: int = 0
+    _clips: list[Batch] = field(default_factory=list)
+    weights: dict[str, Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        if self.past:
+            self.best, self._worse, self.weights = self.past["best"], self.past["worse"], self.past["weights"]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a run that goes on must know."""
+        return {"best": self.best, "worse": self._worse, "weights": self.weights}
+
+    def look(self, weights: dict[str, Tensor], step: int) -> dict[str, float]:
+        """Score the student with these weights."""
+        scores = self._scores(weights) | {"at": float(step)}
+        patience = self.recipe.validation.patience
+        if not patience or not self.best or scores["r"] > self.best["r"]:
+            self.best, self._worse = scores, 0
+            self.weights = weights if patience else None
+        else:
+            self._worse += 1
+            self.enough = self._worse >= patience
+        return scores
+
+    def _scores(self, weights: dict[str, Tensor]) -> dict[str, float]:
+        student = self.task.student
+        own = {name: value.detach().clone() for name, value in student.state_dict().items()}
+        student.load_state_dict(weights)
+        student.eval()
+        device = next(student.parameters()).device
+        errors, waves = [], []
+        with torch.no_grad():
+            for batch in self._batches():
+                said = student(batch.clip.to(device))["pulse"].cpu().numpy().astype(np.float64)
+                for wave, pulse, rate in zip(said, batch.pulse.numpy(), batch.heart_rate.numpy()):
+                    if math.isfinite(rate):
+                        errors.append(abs(_rate(wave, batch.rate_hz) - rate))
+                        waves.append(float(np.corrcoef(wave, pulse)[0, 1]) if wave.std() > 0 else 0.0)
+        student.load_state_dict(own)
+        student.train()
+        return {
+            "r": float(np.mean(waves)),
+            "mae": float(np.mean(errors)),
+            "close": float(np.mean(np.array(errors) <= CLOSE)),
+        }
+
+    def _batches(self) -> list[Batch]:
+        if not self._clips:
+            v = self.recipe.validation
+            size = min(self.recipe.batch, v.clips)
+            other = replace(self.recipe, seed=self.recipe.seed + OTHER, batch=size, workers=0)
+            source = Painted(other, Simulated(domains=v.domains), self.task.view, False, "cpu").batches(0)
+            self._clips = [next(source) for _ in range(max(1, v.clips // size))]
+        return self._clips
+
+
+def _rate(wave: np.ndarray[Any, np.dtype[np.float64]], rate_hz: float) -> float:
+    limited = bandpass(wave, rate_hz, *BAND_HZ)
+    if not limited.std() > 0:
+        return 0.0
+    freq, power = power_spectrum(limited, rate_hz)
+    inside = np.flatnonzero((freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1]))
+    return 60.0 * interpolated_peak(freq, power, int(inside[power[inside].argmax()]))

@@ -1,0 +1,1 @@
+"""One room per method that is taught: README, model, task, recipes."""

@@ -1,0 +1,147 @@
+"""The network: statistics per cell give weights, colours are averaged with them, a temporal network reads the pulse.
+
+Averaging stays linear: a single cell has a pulse of a tenth of a per cent under noise as large, and a non-linearity
+before the average lets the noise in. Everything that is measured of a cell is relative to its clip, so brightness,
+camera and skin tone hardly matter.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SLOW_S = 2.0
+"""What moves slower than this is light, not pulse."""
+WINDOW_S = 1.6
+"""Windows of POS and CHROM (Wang et al., IEEE TBME 2017)."""
+FEATURES = 21
+DARK = 24.0
+"""Levels; darker cells carry noise and codec artefacts, and may not be chosen for it."""
+EPS = 1e-6
+
+
+class Blend(nn.Module):
+    """Maps clips (B, 3, T, rows, cols), 0..255, to ``pulse`` (B, T) and ``quality`` (B,), a logit.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Cells of the grid.
+    rate_hz : float
+        Samples per second.
+    maps : int
+        Weightings of the face that are learnt side by side.
+    width : int
+        Channels of the temporal network.
+    dilations : sequence of int
+        Of its residual layers; (1, ..., 32) see 4.4 s to either side at 30 Hz.
+    """
+
+    def __init__(
+        self,
+        rows: int = 9,
+        cols: int = 9,
+        rate_hz: float = 30.0,
+        maps: int = 8,
+        width: int = 40,
+        dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32),
+    ) -> None:
+        super().__init__()
+        self.rate_hz, self.maps = rate_hz, maps
+        y, x = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, cols), indexing="ij")
+        place = torch.stack([x.abs(), y, x**2 + y**2]).flatten(1)
+        self.place: Tensor
+        self.register_buffer("place", place, persistent=False)
+        self.judge = nn.Sequential(nn.Linear(FEATURES, 32), nn.ELU(), nn.Linear(32, maps))
+        self.enter = nn.Conv1d(8 * maps, width, 7, padding=3)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(width, width, 5, padding=2 * d, dilation=d), nn.GroupNorm(4, width), nn.ELU())
+            for d in dilations
+        )
+        self.leave = nn.Conv1d(width, 1, 1)
+        self.trust = nn.Sequential(nn.Linear(2 * width + 3, 24), nn.ELU(), nn.Linear(24, 1))
+
+    def forward(self, clip: Tensor) -> dict[str, Tensor]:
+        """Return ``pulse`` and ``quality``."""
+        traces, _ = self.averaged(clip)
+        named = _named(traces, self.rate_hz)
+        shared = traces / (_spread(traces, (2, 3)) + EPS)
+        single = traces / (_spread(traces, (3,)) + EPS)
+        hidden = self.enter(torch.cat([shared, single, named], dim=2).flatten(1, 2))
+        for layer in self.layers:
+            hidden = hidden + layer(hidden)
+        pulse = self.leave(hidden)[:, 0]
+        return {"pulse": pulse, "quality": self._quality(hidden, pulse, named)}
+
+    def averaged(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighed log colours (B, maps, 3, T) and the weights (B, maps, cells), which sum to 1."""
+        cells = clip.clamp(min=0).flatten(3)  # (B, 3, T, N)
+        logs = torch.log(cells + 2.0)
+        slow = _smooth(logs.transpose(2, 3), round(SLOW_S * self.rate_hz)).transpose(2, 3)
+        fast = logs - slow
+        mean = cells.mean(dim=2)  # (B, 3, N)
+        weights = self._weights(fast, slow, mean)
+        return torch.einsum("bctn,bkn->bkct", fast, weights), weights
+
+    def _weights(self, fast: Tensor, slow: Tensor, mean: Tensor) -> Tensor:
+        steps = fast[:, :, 1:] - fast[:, :, :-1]
+        restless, rough, drifting = (torch.log(_spread(x, (2,)).squeeze(2) + 1e-5) for x in (fast, steps, slow))
+        told = [size - size.mean(dim=(1, 2), keepdim=True) for size in (restless, rough, drifting)]
+        told.append(restless[:, 1:2] + 5.0)
+        told.append(rough[:, 1:2] + 5.0)
+        grey = mean.mean(dim=1, keepdim=True)
+        told.append(mean[:, 0:1] / (grey + 5.0))
+        told.append(mean[:, 2:3] / (grey + 5.0))
+        told.append(grey / 128.0)
+        told.append(torch.relu(told[0]))  # what is restless beyond the rest moves, and is left out at once
+        told.append(torch.relu(told[1]).mean(dim=1, keepdim=True))
+        features = torch.cat([*told, self.place.expand(mean.shape[0], -1, -1)], dim=1)
+        logits = self.judge(features.transpose(1, 2)).transpose(1, 2)
+        dark = torch.relu(DARK - grey) / DARK
+        return torch.softmax(logits - 6.0 * dark, dim=2)
+
+    def _quality(self, hidden: Tensor, pulse: Tensor, named: Tensor) -> Tensor:
+        """Judge the answer: from what the network saw, and from how much its wave is like POS, CHROM and itself."""
+        wave = pulse - pulse.mean(dim=1, keepdim=True)
+        wave = wave / (wave.pow(2).mean(dim=1, keepdim=True).sqrt() + EPS)
+        alike = (named * wave[:, None, None]).mean(dim=3)  # (B, maps, 2)
+        pooled = [hidden.mean(dim=2), _spread(hidden, (2,)).squeeze(2), alike.mean(dim=1)]
+        rough = (wave[:, 1:] - wave[:, :-1]).pow(2).mean(dim=1, keepdim=True)
+        logit: Tensor = self.trust(torch.cat([*pooled, rough], dim=1))
+        return logit[:, 0]
+
+
+def _named(traces: Tensor, rate_hz: float) -> Tensor:
+    """Return POS and CHROM of every weighed mean, (B, maps, 2, T), each with standard deviation 1.
+
+    Both add two projections of colour with the ratio of their strengths within 1.6 s; on logarithms, that follows the
+    light continuously where the papers cut windows.
+    """
+    red, green, blue = traces[:, :, 0], traces[:, :, 1], traces[:, :, 2]
+    count = round(WINDOW_S * rate_hz)
+    # colours fall where blood rises: POS falls with them, CHROM subtracts green and rises
+    pos = -_tuned(green - blue, green + blue - 2.0 * red, count)
+    chrom = _tuned(3.0 * red - 2.0 * green, -(1.5 * red + green - 1.5 * blue), count)
+    both = torch.stack([pos, chrom], dim=2)
+    return both / (_spread(both, (3,)) + EPS)
+
+
+def _tuned(first: Tensor, second: Tensor, count: int) -> Tensor:
+    """Return ``first + (sd first / sd second) second``, spreads within a sliding window."""
+    ratio = torch.sqrt((_smooth(first.pow(2), count) + EPS**2) / (_smooth(second.pow(2), count) + EPS**2))
+    return first + ratio * second
+
+
+def _smooth(x: Tensor, count: int) -> Tensor:
+    """Return the moving average along the last axis over ``count`` samples, fewer at the ends."""
+    shape, half = x.shape, count // 2
+    flat = x.reshape(-1, 1, shape[-1])
+    mean = functional.avg_pool1d(flat, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
+    return mean.reshape(shape)
+
+
+def _spread(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Return the standard deviation along axes, which are kept."""
+    centred = x - x.mean(dim=axes, keepdim=True)
+    return torch.sqrt(centred.pow(2).mean(dim=axes, keepdim=True) + 1e-14)

@@ -68,18 +68,27 @@ _TOOLBOX = Profile(
     "index",
 )
 
+_DEFAULT = Profile(
+    "default",
+    "by timestamps; reference rates from beats, ECG or contact pulse, checked; nothing rounded to bins",
+    "perfuse",
+    ref.HEART_BAND_HZ,
+    ref.BREATHING_BAND_HZ,
+    default.CUTS,
+    "vital",
+    "clock",
+)
+
 PROFILES: dict[str, Profile] = {
     p.name: p
     for p in (
-        Profile(
-            "default",
-            "by timestamps; reference rates from beats, ECG or contact pulse, checked; nothing rounded to bins",
-            "perfuse",
-            ref.HEART_BAND_HZ,
-            ref.BREATHING_BAND_HZ,
-            default.CUTS,
-            "vital",
-            "clock",
+        _DEFAULT,
+        replace(
+            _DEFAULT,
+            name="peak",
+            what="as default, but the rate is the highest peak of the wave's spectrum, to be trusted or not: the "
+            "method alone, without what perfuse makes of it",
+            read="peak",
         ),
         _TOOLBOX,
         replace(

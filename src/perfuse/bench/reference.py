@@ -37,6 +37,8 @@ SHORTEST_S = 5.0
 """Windows below this have no heart rate (as in :mod:`perfuse.vitals.heart_rate`)."""
 SHORTEST_BREATHING_S = 20.0
 """ASSUMED: three breaths at nine a minute."""
+SLACK_S = 0.2
+"""Twenty seconds of video last from the first frame to the last, one frame less."""
 SHARP_ECG_HZ = 100.0
 """ASSUMED: a slower ECG gives rates, but no variability: its R peaks are placed to 5 ms at best."""
 
@@ -116,7 +118,7 @@ def prepare(signals: Mapping[str, Signal]) -> References:
 
 def heart_rate(references: References, start_s: float, stop_s: float) -> Reading:
     """Heart rate in a window, per minute, by the first source that covers it."""
-    if stop_s - start_s < SHORTEST_S - 1e-6:
+    if stop_s - start_s < SHORTEST_S - SLACK_S:
         return Reading(None, reason=f"a window of {stop_s - start_s:.1f} s, a rate needs {SHORTEST_S:.0f} s")
     why = "there is no reference of the heart"
     if references.intervals is not None:
@@ -134,7 +136,7 @@ def heart_rate(references: References, start_s: float, stop_s: float) -> Reading
 
 def respiratory_rate(references: References, start_s: float, stop_s: float) -> Reading:
     """Respiratory rate in a window, per minute: of the belt, else what a monitor displayed."""
-    if stop_s - start_s < SHORTEST_BREATHING_S - 1e-6:
+    if stop_s - start_s < SHORTEST_BREATHING_S - SLACK_S:
         return Reading(
             None, reason=f"a window of {stop_s - start_s:.1f} s, breathing needs {SHORTEST_BREATHING_S:.0f} s"
         )

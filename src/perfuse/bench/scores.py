@@ -18,6 +18,7 @@ OPEN_ROWS = 8
 """Longer lists are folded."""
 NO_PULSE = "no-pulse"
 """Domain of recordings without anybody alive in them."""
+RATES = ("heart_rate", "respiratory_rate")
 SURE = 0.5
 """ASSUMED: an answer of this quality is one that a program would act on."""
 
@@ -71,8 +72,11 @@ def scores(result: Result, ranks: Sequence[Ranking], profile: str) -> tuple[tupl
         )
     tables: list[Table] = []
     own = [rank for rank in ranks if rank.profile == profile]
+    empty = [rank for rank in own if rank.vital in RATES and not any(g.summary.referenced for g in rank.groups)]
+    texts += [f"{_title(rank)}: no window has a reference." for rank in empty if rank.dataset or len(empty) == 1]
+    own = [rank for rank in own if rank not in empty]
     several = any(rank.dataset is None for rank in own)
-    rates = [rank for rank in own if rank.vital in ("heart_rate", "respiratory_rate")]
+    rates = [rank for rank in own if rank.vital in RATES]
     for rank in rates:
         if rank.dataset is None or not several:
             tables.append(_errors(rank))
@@ -198,6 +202,8 @@ def _false_alarms(lines: Sequence[Line]) -> Iterator[Table]:
         for method in names_of(still, "method"):
             own = [x for x in still if x["method"] == method and x["vital"] == vital]
             answers = [x for x in own if x.get("prediction") is not None]
+            if not answers and vital != RATES[0]:
+                continue  # nothing was said, and nothing is wrong with that
             sure = sum(number(x.get("quality")) >= SURE for x in answers)
             rows.append((method, label(vital).title, str(len(own)), str(len(answers)), str(sure)))
     if rows:

@@ -50,20 +50,24 @@ class Legend:
 
 
 def colour(place: int) -> str:
-    """Return the colour of the series at this place; after eight they repeat, as do the marks."""
+    """Return the colour of the series at this place; after eight they repeat, with other marks."""
     return _SENTINELS[place % len(_SENTINELS)]
 
 
 def mark(place: int) -> str:
-    """Return the marker of the series at this place."""
-    return _MARKS[place % len(_MARKS)]
+    """Return the marker of the series at this place: no colour meets a mark twice in sixty-four."""
+    return _MARKS[_shape(place)]
+
+
+def _shape(place: int) -> int:
+    return (place + place // len(_SENTINELS)) % len(_MARKS)
 
 
 def legend(names: Sequence[str]) -> tuple[Legend, ...]:
     """Return the legend of series in their order, for the page to show as text."""
     start = '<svg viewBox="0 0 12 12" aria-hidden="true" fill="var(--s'
     return tuple(
-        Legend(name, f'{start}{k % len(_LIGHT)})">{_SHAPES[k % len(_SHAPES)]}</svg>') for k, name in enumerate(names)
+        Legend(name, f'{start}{k % len(_LIGHT)})">{_SHAPES[_shape(k)]}</svg>') for k, name in enumerate(names)
     )
 
 

@@ -23,8 +23,9 @@ import numpy as np
 from perfuse.bench.machine import machine
 from perfuse.core.view import Crop, Grid, Trace
 from perfuse.core.workers import side_by_side
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.tables import read_numbers
 from perfuse.data.labels import usable
-from perfuse.data.media import open_film, read_numbers
 from perfuse.data.prepare import prepare
 from perfuse.data.recording import Recording, Signal
 from perfuse.synth.subject import subject

@@ -7,7 +7,7 @@ import pytest
 
 from perfuse.data.check import LATE_S, _best_lag, check
 from perfuse.data.dataset import open_dataset
-from perfuse.data.media import open_film
+from perfuse.data.formats.films import open_film
 from perfuse.data.readers.ubfc_rppg import references
 from perfuse.data.recording import Recording, Signal
 from perfuse.synth.layouts.folder import make

@@ -20,8 +20,8 @@ from perfuse.core.view import Crop, Grid, Trace
 from perfuse.data.cache import entry_path, key
 from perfuse.data.dataset import fingerprint, open_dataset
 from perfuse.data.entry import CorruptedError, read_entry
+from perfuse.data.formats.films import open_film
 from perfuse.data.labels import held, on_grid
-from perfuse.data.media import open_film
 from perfuse.data.prepare import open_entry, prepare
 from perfuse.data.recording import Recording, Signal
 from perfuse.methods import get_method

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from perfuse.core.errors import UsageError
-from perfuse.data.media import natural
+from perfuse.data.folders import natural
 from perfuse.data.recording import ABOUT, Problem, Recording
 
 SIDES = ("train", "val", "test")

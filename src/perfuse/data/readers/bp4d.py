@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
-from perfuse.data.folders import child, entries, homes, matching, missing, unknown
-from perfuse.data.media import ARCHIVE_ERRORS, natural, open_pictures, picture_times, read_numbers, shown
+from perfuse.data.clocks import shown
+from perfuse.data.folders import child, files_in, folders_in, holds, homes, missing, natural, unknown
+from perfuse.data.formats.pictures import ARCHIVE_ERRORS, open_pictures, picture_times
+from perfuse.data.formats.tables import read_numbers
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 from perfuse.video import FrameStream
@@ -41,9 +43,9 @@ class Pictures:
 
 def _is_home(root: Path) -> bool:
     frames, labels = child(root, "2D+3D"), child(root, "Physiology")
-    if labels is not None and matching(labels, PERSON, folders=True):
+    if labels is not None and folders_in(labels, PERSON):
         return True
-    return frames is not None and bool(matching(frames, PERSON + r"(\.zip)?"))
+    return frames is not None and (bool(folders_in(frames, PERSON)) or holds(frames, PERSON + r"\.zip"))
 
 
 def recognise(root: Path) -> bool:
@@ -62,10 +64,11 @@ def find(root: Path) -> Iterator[Recording | Problem]:
             yield missing(home / "2D+3D", home.name)
         if labels is None:
             yield missing(home / "Physiology", home.name)
-        persons = {path.stem.upper() for path in matching(frames, PERSON + r"(\.zip)?")} if frames else set()
-        persons |= {path.name.upper() for path in matching(labels, PERSON, folders=True)} if labels else set()
-        for person in sorted(persons):
-            yield from _tasks(person, frames or home / "2D+3D", labels or home / "Physiology", prefix)
+        frames, labels = frames or home / "2D+3D", labels or home / "Physiology"
+        packed = files_in(frames, PERSON + r"\.zip")
+        found = [*packed, *folders_in(frames, PERSON), *folders_in(labels, PERSON)]
+        for person in sorted({path.stem.upper() for path in found}):
+            yield from _tasks(person, frames, labels, prefix)
 
 
 def _tasks(person: str, frames: Path, labels: Path, prefix: str) -> Iterator[Recording | Problem]:
@@ -77,7 +80,7 @@ def _tasks(person: str, frames: Path, labels: Path, prefix: str) -> Iterator[Rec
         archive = frames / f"{person}.zip"
         yield Problem("unreadable", str(archive), f"{archive} cannot be read ({error}).")
     folder = child(labels, person) or labels / person
-    measured = {path.name.upper(): path for path in matching(folder, TASK, folders=True)}
+    measured = {path.name.upper(): path for path in folders_in(folder, TASK)}
     for task in sorted({*packed, *measured}, key=natural):
         name = f"{person}/{task}"
         if task not in packed:
@@ -91,7 +94,7 @@ def _tasks(person: str, frames: Path, labels: Path, prefix: str) -> Iterator[Rec
         texts = {signal: path for signal, path in found.items() if path is not None}
         for signal in NEEDED:
             if signal not in texts:
-                yield missing(measured[task] / FILES[signal][0], name, prefix + name if texts else None)
+                yield missing(measured[task] / FILES[signal][0], name, recording=prefix + name if texts else None)
         if texts:
             yield Recording(
                 dataset=READER.name,
@@ -113,8 +116,8 @@ def pictures(person: str, frames: Path) -> dict[str, Pictures]:
     folder = child(frames, person)
     if folder is not None and folder.is_dir():
         inner = child(folder, person)  # an archive unpacked into a folder of its own
-        for task in matching(inner if inner is not None and inner.is_dir() else folder, TASK, folders=True):
-            paths = [str(path) for path in entries(task) if re.fullmatch(PICTURE, path.name, re.IGNORECASE)]
+        for task in folders_in(inner if inner is not None and inner.is_dir() else folder, TASK):
+            paths = [str(path) for path in files_in(task, PICTURE)]
             if paths:
                 found[task.name.upper()] = Pictures(None, tuple(paths), task)
     archive = child(frames, f"{person}.zip")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import as_series, read_mat
-from perfuse.data.media import open_film
-from perfuse.data.parts import absent, contents, distinct, reach, read_single
+from perfuse.data.folders import distinct, files_in, folders_below, folders_in, missing, unknown
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.matlab import read_mat, series
+from perfuse.data.formats.tables import read_series
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -24,12 +24,12 @@ FLAT = r"(sub(ject)?[ _-]*\d+)[ _-]+" + LIGHT
 
 def _levels(root: Path) -> Iterator[tuple[str, float, Path]]:
     """Yield (subject, lux, folder) of ``Sub 01/lux 1.0`` and of ``Sub 01_lux 1.0``."""
-    for person in reach(root, SUBJECT, 2):
-        for folder in contents(person)[0]:
+    for person in folders_below(root, SUBJECT, 2):
+        for folder in folders_in(person):
             match = re.fullmatch(LIGHT, folder.name, re.I)
             if match:
                 yield person.name, float(match[1]), folder
-    for folder in reach(root, FLAT, 2):
+    for folder in folders_below(root, FLAT, 2):
         match = re.fullmatch(FLAT, folder.name, re.I)
         if match:
             yield match[1], float(match[3]), folder
@@ -49,11 +49,11 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 
 def _level(person: str, lux: float, folder: Path) -> Iterator[Recording | Problem]:
-    files = contents(folder)[1]
+    files = files_in(folder)
     films = [path for path in files if path.suffix.lower() == ".avi"]
     name = f"{person}/lux {lux:g}"
     if not films:
-        yield absent(folder / f"lux{lux:.1f}_XXX.avi", name)
+        yield missing(folder / f"lux{lux:.1f}_XXX.avi", name)
         return
     own = {film: _labels(files, film.stem) for film in films}
     taken = {label for labels in own.values() for label in labels}
@@ -62,7 +62,7 @@ def _level(person: str, lux: float, folder: Path) -> Iterator[Recording | Proble
         label = next(iter(own[film] or shared), None)
         key = f"{name}/{film.stem}" if len(films) > 1 else name
         if label is None:
-            yield absent(film.with_name(f"lux{lux:.1f}_PPGData.mat"), key, why="The film has no reference.")
+            yield missing(film.with_name(f"lux{lux:.1f}_PPGData.mat"), key, why="The film has no reference.")
             continue
         yield Recording(
             dataset=READER.name,
@@ -90,16 +90,16 @@ def references(path: Path) -> dict[str, Signal]:
         If it cannot be read or holds no wave.
     """
     if path.suffix.lower() == ".csv":
-        return {"pulse": Signal.uniform(read_single(path, "wave", "ppg", "pulse", "bvp", "data"), NOMINAL_HZ)}
+        return {"pulse": Signal.uniform(read_series(path, "wave", "ppg", "pulse", "bvp", "data"), NOMINAL_HZ)}
     found = {name.lower(): value for name, value in read_mat(path).items()}
     inner = found.get("ppg", found.get("ppgdata", found))
     fields = {k.lower(): v for k, v in inner.items()} if isinstance(inner, dict) else {"data": inner}
     if "data" not in fields:
         raise SourceError(f"{path} holds {', '.join(fields)[:200]}.", "Expected is PPG with data, fs and peaks.")
-    rate = float(as_series(fields["fs"], path, "fs")[0]) if "fs" in fields else NOMINAL_HZ
+    rate = float(series(fields["fs"], path, "fs")[0]) if "fs" in fields else NOMINAL_HZ
     if not (np.isfinite(rate) and rate > 0):
         raise SourceError(f"{path} states a rate of {rate:g}.", "Expected is fs in Hz, about 60.")
-    return {"pulse": Signal.uniform(as_series(fields["data"], path, "PPG.data"), rate)}
+    return {"pulse": Signal.uniform(series(fields["data"], path, "PPG.data"), rate)}
 
 
 READER = Reader(

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import child, homes, matching, missing, unknown
-from perfuse.data.matlab import read_hdf5, vector
-from perfuse.data.media import on_clock, open_film
+from perfuse.data.clocks import on_clock
+from perfuse.data.folders import child, folders_in, homes, missing, unknown
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.hdf5 import read_hdf5
+from perfuse.data.formats.matlab import series
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -26,14 +28,12 @@ FAR_S = 60.0
 
 
 def _trials(root: Path) -> list[Path]:
-    return [
-        trial for person in matching(root, r"\d+", folders=True) for trial in matching(person, r"\d+", folders=True)
-    ]
+    return [trial for person in folders_in(root, r"\d+") for trial in folders_in(person, r"\d+")]
 
 
 def _is_home(root: Path) -> bool:
-    persons = matching(root, r"\d+", folders=True)[:3]  # the first ones tell
-    return any(child(t, LABEL, *FILMS) for person in persons for t in matching(person, r"\d+", folders=True))
+    persons = folders_in(root, r"\d+")[:3]  # the first ones tell
+    return any(child(t, LABEL, *FILMS) for person in persons for t in folders_in(person, r"\d+"))
 
 
 def recognise(root: Path) -> bool:
@@ -79,11 +79,11 @@ def references(path: Path) -> dict[str, Signal]:
         If the file cannot be read, has no pulse, or its rows differ in length.
     """
     found = read_hdf5(path, ["pulse", "respiration", "time"])
-    columns = {"pulse": vector(path, "pulse", found.get("pulse"))}
+    columns = {"pulse": series(found.get("pulse"), path, "pulse")}
     if "respiration" in found:
-        columns["respiration"] = vector(path, "respiration", found["respiration"])
+        columns["respiration"] = series(found["respiration"], path, "respiration")
     count = len(columns["pulse"])
-    times = vector(path, "time", found["time"]) if "time" in found else np.arange(count) / LABEL_HZ
+    times = series(found["time"], path, "time") if "time" in found else np.arange(count) / LABEL_HZ
     lengths = {name: len(values) for name, values in {**columns, "time": times}.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{size} of {name}" for name, size in lengths.items())

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.media import open_film, read_numbers, retimed, shown
-from perfuse.data.parts import F64, absent, contents, distinct, named, placed, reach, read_table, rising
-from perfuse.data.parts import column as pick
+from perfuse.data.clocks import frame_clock, shown, where_timed
+from perfuse.data.folders import child, distinct, folders_below, folders_in, missing, unknown
+from perfuse.data.formats.films import open_film, retimed
+from perfuse.data.formats.tables import column, read_numbers, read_table
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 from perfuse.video import FrameStream
 
 PERSON = SESSION = r"\d\d"
@@ -37,9 +37,9 @@ SWAPPED = {("11", 1): 2, ("11", 2): 1}
 
 def _sessions(root: Path) -> Iterator[tuple[Path, Path]]:
     """Yield (person, session) folders; those of face boxes have neither film nor table."""
-    for person in reach(root, PERSON, 3):
-        for session in contents(person)[0]:
-            if re.fullmatch(SESSION, session.name) and named(session, LABEL, FRAMES, *CAMERA):
+    for person in folders_below(root, PERSON, 3):
+        for session in folders_in(person):
+            if re.fullmatch(SESSION, session.name) and child(session, LABEL, FRAMES, *CAMERA):
                 yield person, session
 
 
@@ -58,11 +58,11 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 def _session(person: Path, session: Path) -> Iterator[Recording | Problem]:
     name = f"{person.name}/{session.name}"
-    label, frames = named(session, LABEL), named(session, FRAMES)
+    label, frames = child(session, LABEL), child(session, FRAMES)
     if label is None or frames is None:
-        yield absent(session / (LABEL if label is None else FRAMES), name)
+        yield missing(session / (LABEL if label is None else FRAMES), name)
         return
-    films = {file: named(session, file) for file in CAMERA}
+    films = {file: child(session, file) for file in CAMERA}
     number = int(session.name)
     about: dict[str, str | int | float] = {
         **TASKS.get(SWAPPED.get((person.name, number), number), {}),
@@ -71,7 +71,7 @@ def _session(person: Path, session: Path) -> Iterator[Recording | Problem]:
     for file, film in films.items():
         key = f"{name}/{Path(file).stem}"
         if film is None:
-            yield absent(session / file, key)
+            yield missing(session / file, key)
             continue
         yield Recording(
             dataset=READER.name,
@@ -87,7 +87,7 @@ def _session(person: Path, session: Path) -> Iterator[Recording | Problem]:
 def _clock(frames: Path) -> F64:
     """Return the ms at which each frame was taken, on the ECG's clock."""
     marks = read_numbers(frames)[:, 0]
-    return rising(marks[int(np.isnan(marks[0])) :], frames)  # a first line may be one of names
+    return frame_clock(marks[int(np.isnan(marks[0])) :], frames)  # a first line may be one of names
 
 
 def open_take(film: Path, frames: Path) -> FrameStream:
@@ -111,18 +111,18 @@ def references(label: Path, frames: Path) -> dict[str, Signal]:
         If a table cannot be read or lacks a column.
     """
     table = read_table(label)
-    marks = pick(table, label, "milliseconds", "ms", "timestamp", "time")
+    marks = column(table, label, "milliseconds", "ms", "timestamp", "time")
     times_s = (_spread(marks, label) - _clock(frames)[0]) / 1000
-    rate = pick(table, label, "ECG HR")
+    rate = column(table, label, "ECG HR")
     found = {
-        "ecg": placed(times_s, pick(table, label, "ECG")),
+        "ecg": where_timed(times_s, column(table, label, "ECG")),
         # the device writes a signed byte: -1 is none, other negatives are rates over 127
-        "heart_rate": placed(times_s, shown(np.where(rate < -1, rate + 256, rate))),
+        "heart_rate": where_timed(times_s, shown(np.where(rate < -1, rate + 256, rate))),
     }
     for name, title in (("pulse", "PPG"), ("spo2", "SpO2")):
         if title.lower() in map(str.lower, table):
-            values = pick(table, label, title)
-            found[name] = placed(times_s, shown(values) if name == "spo2" else values)
+            values = column(table, label, title)
+            found[name] = where_timed(times_s, shown(values) if name == "spo2" else values)
     return found
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.capture import read_capture
-from perfuse.data.folders import child, holds, homes, matching, missing, unknown
-from perfuse.data.media import open_pictures, picture_times
+from perfuse.data.folders import child, files_in, folders_in, holds, homes, missing, unknown
+from perfuse.data.formats.capture import read_capture
+from perfuse.data.formats.pictures import open_pictures, picture_times
+from perfuse.data.formats.unpickle import load_npy, load_pickle
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
-from perfuse.data.unpickle import load_npy, load_pickle
 from perfuse.video import FrameStream
 
 RATE_HZ, OFFSET = 30.0, 25
@@ -28,7 +28,7 @@ SIDES = ("train", "val", "test")
 
 def _is_home(root: Path) -> bool:
     faces = child(root, FACES)
-    return faces is not None and bool(matching(faces, TRIAL, folders=True))
+    return faces is not None and bool(folders_in(faces, TRIAL))
 
 
 def recognise(root: Path) -> bool:
@@ -49,7 +49,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
         except SourceError as error:
             kind = "unreadable" if (home / LABELS).exists() else "missing"
             yield Problem(kind, str(home / LABELS), f"There are no skin types: {error}", dropped=False)
-        for path in matching(home, FOLDS, folders=False):
+        for path in files_in(home, FOLDS):
             try:
                 folds = sides(path)
                 break
@@ -59,7 +59,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
         if radars is None:
             yield missing(home / RADARS, home.name)
         faces = child(home, FACES) or home / FACES
-        for folder in matching(faces, TRIAL, folders=True):
+        for folder in folders_in(faces, TRIAL):
             radar = None if radars is None else child(radars, folder.name[2:]) or radars / folder.name[2:]
             yield from _trial(folder, radar, prefix, tones, folds)
 
@@ -84,7 +84,7 @@ def _trial(
         return
     capture = child(radar, CAPTURE) if radar else None
     if radar is not None and capture is None:
-        yield missing(radar / CAPTURE, name, prefix + name)
+        yield missing(radar / CAPTURE, name, recording=prefix + name)
     about: dict[str, str | int | float] = {"rate_hz": RATE_HZ, **folds.get(name, {})}
     if subject in tones:
         about["skin_tone"] = tones[subject]
@@ -105,7 +105,7 @@ def _trial(
 
 def video(folder: Path) -> FrameStream:
     """Open the pictures: number i is at i / 30 s."""
-    paths = matching(folder, PICTURE, folders=False)
+    paths = files_in(folder, PICTURE)
     return open_pictures(paths, picture_times([path.stem for path in paths], RATE_HZ, first=0), str(folder))
 
 

@@ -44,10 +44,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from perfuse.core.errors import SourceError
-from perfuse.data import described
-from perfuse.data.description import load
-from perfuse.data.parts import absent
+from perfuse.data.described.find import find_described
 from perfuse.data.reader import Reader
 from perfuse.data.recording import SIGNALS, Problem, Recording
 
@@ -65,19 +62,6 @@ def recognise(root: Path) -> bool:
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield a recording per file that the description matches; a wrong description is the one problem."""
     yield from find_described(READER.name, root, root / FILE)
-
-
-def find_described(dataset: str, root: Path, file: Path) -> Iterator[Recording | Problem]:
-    """Yield what a description finds."""
-    if not file.is_file():
-        yield absent(file, why="It describes the folder; see the documentation.")
-        return
-    try:
-        what = load(file)
-    except SourceError as error:
-        yield Problem("layout", str(file), str(error))
-        return
-    yield from described.find(dataset, root, what)
 
 
 READER = Reader(

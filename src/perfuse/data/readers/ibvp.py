@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import child, entries, homes, matching, missing, unknown
-from perfuse.data.media import open_pictures, picture_times, read_columns
+from perfuse.data.folders import child, distinct, files_in, folders_in, homes, missing, unknown
+from perfuse.data.formats.pictures import open_pictures, picture_times
+from perfuse.data.formats.tables import read_table
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 from perfuse.video import FrameStream
@@ -28,13 +29,13 @@ GOOD = 0.3
 
 def _takes(root: Path) -> list[Path]:
     """Return folders of takes, also those one folder deeper (participants whose pictures must not be shown)."""
-    found = matching(root, TAKE, folders=True)
-    deeper = [path for path in entries(root) if path.is_dir() and path not in found]
-    return found + [take for folder in deeper for take in matching(folder, TAKE, folders=True)]
+    found = folders_in(root, TAKE)
+    deeper = [path for path in folders_in(root) if path not in found]
+    return found + [take for folder in deeper for take in folders_in(folder, TAKE)]
 
 
 def _is_home(root: Path) -> bool:
-    return any(child(take, f"{take.name}_bvp.csv", f"{take.name}_rgb") for take in matching(root, TAKE, folders=True))
+    return any(child(take, f"{take.name}_bvp.csv", f"{take.name}_rgb") for take in folders_in(root, TAKE))
 
 
 def recognise(root: Path) -> bool:
@@ -44,17 +45,14 @@ def recognise(root: Path) -> bool:
 
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield one recording per participant and condition."""
-    places = homes(root, _is_home)
-    if not places:
-        yield unknown(root, READER.title, "pNN_x/pNN_x_rgb/*.bmp and pNN_x/pNN_x_bvp.csv")
-    for home, prefix in places:
-        seen: set[str] = set()
+    nothing = unknown(root, READER.title, "pNN_x/pNN_x_rgb/*.bmp and pNN_x/pNN_x_bvp.csv")
+    yield from distinct(_find(root), nothing)
+
+
+def _find(root: Path) -> Iterator[Recording | Problem]:
+    for home, prefix in homes(root, _is_home):
         for folder in _takes(home):
             name = folder.name.lower()
-            if name in seen:
-                yield Problem("duplicate", str(folder), f"{folder} is there twice; the first counts.", prefix + name)
-                continue
-            seen.add(name)
             frames, label = child(folder, f"{name}_rgb"), child(folder, f"{name}_bvp.csv")
             if frames is None:
                 yield missing(folder / f"{name}_rgb", name)
@@ -76,7 +74,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 def video(folder: Path) -> FrameStream:
     """Open the bitmaps at 30 a second."""
-    paths = matching(folder, PICTURE, folders=False)
+    paths = files_in(folder, PICTURE)
     return open_pictures(paths, picture_times([path.stem for path in paths], RATE_HZ), str(folder))
 
 
@@ -88,7 +86,7 @@ def references(path: Path) -> dict[str, Signal]:
     SourceError
         If the table cannot be read or has no column BVP.
     """
-    table = {name.lower(): values for name, values in read_columns(path).items()}
+    table = {name.lower(): values for name, values in read_table(path).items()}
     if "bvp" not in table:
         raise SourceError(
             f"{path} has no column BVP; it has {', '.join(table)}.",

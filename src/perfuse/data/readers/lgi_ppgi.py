@@ -11,12 +11,12 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import film_times, read_xml
-from perfuse.data.media import number, open_film, retimed, shown
-from perfuse.data.parts import F64, absent, distinct, rising, within
+from perfuse.data.clocks import frame_clock, shown
+from perfuse.data.folders import distinct, files_below, files_in, glance, missing, unknown
+from perfuse.data.formats.films import film_times, open_film, retimed
+from perfuse.data.formats.texts import number, read_xml
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 from perfuse.video import FrameStream
 
 WAVE_HZ = 60.0
@@ -33,12 +33,12 @@ TASKS: dict[str, dict[str, str | int | float]] = {
 
 def recognise(root: Path) -> bool:
     """Tell by ``cms50_stream_handler.xml`` or ``cv_camera_sensor_stream_handler.avi``."""
-    return any(True for _ in within(root, f"{FILM}|{LABEL}", DEPTH))
+    return any(True for _ in glance(root, f"{FILM}|{LABEL}", DEPTH))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield a recording per folder that holds a film or a wave."""
-    folders = dict.fromkeys(path.parent for path in within(root, f"{FILM}|{LABEL}", DEPTH))
+    folders = dict.fromkeys(path.parent for path in files_below(root, f"{FILM}|{LABEL}", DEPTH))
     yield from distinct(
         (item for folder in folders for item in _take(root, folder)),
         unknown(root, READER.title, "alex/alex_gym/cms50_stream_handler.xml"),
@@ -47,13 +47,15 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 def _take(root: Path, folder: Path) -> Iterator[Recording | Problem]:
     name = folder.relative_to(root).as_posix() if folder != root else folder.name
-    films, labels, timers = (next(within(folder, pattern, 1), None) for pattern in (FILM, LABEL, TIMER))
+    films, labels, timers = (next(iter(files_in(folder, pattern)), None) for pattern in (FILM, LABEL, TIMER))
     if films is None or labels is None:
-        yield absent(folder / ("cms50_stream_handler.xml" if films else "cv_camera_sensor_stream_handler.avi"), name)
+        yield missing(folder / ("cms50_stream_handler.xml" if films else "cv_camera_sensor_stream_handler.avi"), name)
         return
     if timers is None:
         why = "Frames keep the times of the AVI."
-        yield absent(folder / "cv_camera_sensor_timer_stream_handler.xml", name, why=why, dropped=False)
+        yield missing(
+            folder / "cv_camera_sensor_timer_stream_handler.xml", name, recording=name, why=why, dropped=False
+        )
     person, _, task = folder.name.rpartition("_")
     known = TASKS.get(task.lower())
     about = {**known, "session": task} if known else {"session": folder.name}
@@ -76,7 +78,7 @@ def _column(root: Element, field: str) -> F64:
 
 def _frame_times(timer: Path) -> F64:
     """Return times of frames, s, from the first one."""
-    times_s = rising(_column(read_xml(timer), "value1") / 1000, timer)
+    times_s = frame_clock(_column(read_xml(timer), "value1") / 1000, timer)
     return np.asarray(times_s - times_s[0])
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import read_xml
-from perfuse.data.media import need, open_film
-from perfuse.data.parts import WHOLE, absent, contents, distinct, named, within
+from perfuse.data.folders import child, distinct, files_below, files_in, glance, missing, unknown
+from perfuse.data.formats.files import WHOLE, need, read_bytes
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.texts import read_xml
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -28,12 +28,12 @@ SEX = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 def _sessions(root: Path) -> Iterator[Path]:
     """Yield folders that hold a BDF or one of the films, once each."""
-    yield from dict.fromkeys(path.parent for path in within(root, f"{FILM}|{LABEL}", 3))
+    yield from dict.fromkeys(path.parent for path in files_below(root, f"{FILM}|{LABEL}", 3))
 
 
 def recognise(root: Path) -> bool:
     """Tell by ``Sessions/2/...Section_2.avi`` or a BDF there."""
-    return any(True for _ in _sessions(root))
+    return any(True for _ in glance(root, f"{FILM}|{LABEL}", 3))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
@@ -46,17 +46,17 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 def _session(root: Path, folder: Path) -> Iterator[Recording | Problem]:
     name = folder.name if folder != root else folder.resolve().name
-    films = [p for p in contents(folder)[1] if re.fullmatch(FILM, p.name, re.I) and not re.search(GREY, p.name)]
+    films = [path for path in files_in(folder, FILM) if not re.search(GREY, path.name)]
     film = next((path for path in films if re.search(r"C1|color|colour", path.name, re.I)), next(iter(films), None))
-    label = next(within(folder, LABEL, 1), None)
+    label = next(iter(files_in(folder, LABEL)), None)
     if film is None or label is None:
-        yield absent(folder / ("*.bdf" if film else "*_C1 trigger _C_Section_*.avi"), name)
+        yield missing(folder / ("*.bdf" if film else "*_C1 trigger _C_Section_*.avi"), name)
         return
     about: dict[str, str | int | float] = {"session": name, "motion": "natural"}
     about["task"] = "watching films" if "emotion" in label.name.lower() else "judging tags of pictures"
     subject = re.search(r"Part_(\d+)", label.name, re.I) or re.match(r"P(\d+)", film.name, re.I)
     person = subject[1] if subject else name
-    described = named(folder, "session.xml")
+    described = child(folder, "session.xml")
     if described:
         try:
             inner = read_xml(described).find("subject")
@@ -82,7 +82,6 @@ def _read_bdf(path: Path) -> dict[str, tuple[float, NDArray[np.float64]]]:
     """Return ECG and belt (physical) and the trigger (digital): name to rate, Hz, and samples."""
     import pyedflib
 
-    _check_size(path)
     reader = pyedflib.EdfReader(str(path))
     try:
         labels = [str(label).strip().lower() for label in reader.getSignalLabels()]
@@ -99,7 +98,7 @@ def _read_bdf(path: Path) -> dict[str, tuple[float, NDArray[np.float64]]]:
         reader.close()
 
 
-def _check_size(path: Path) -> None:
+def _check_size(path: Path, raw: bytes) -> None:
     """Compare a BDF's length with what its header says: pyedflib prints its complaint where results may go.
 
     Raises
@@ -107,7 +106,6 @@ def _check_size(path: Path) -> None:
     ValueError
         If they differ, or the header is none.
     """
-    raw = path.read_bytes()[: 256 * 257]
     records, signals, size = int(raw[236:244]), int(raw[252:256]), path.stat().st_size
     counts = [raw[256 + 216 * signals + 8 * i :][:8] for i in range(signals)]
     expected = 256 * (signals + 1) + 3 * records * sum(map(int, counts))
@@ -126,9 +124,9 @@ def references(path: Path) -> dict[str, Signal]:
         If pyedflib is not installed.
     """
     need("pyedflib", "Reading the BDF files of MAHNOB-HCI")
-    if not path.is_file():
-        raise SourceError(f"There is no file {path}.", "Check the layout of the data set.")
+    header = read_bytes(path, 256 * 257)
     try:
+        _check_size(path, header)
         found = _read_bdf(path)
     except Exception as error:  # pyedflib raises many kinds for damaged files
         raise SourceError(f"{path} is no whole BDF ({error}).", WHOLE) from error

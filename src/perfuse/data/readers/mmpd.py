@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import homes, matching, unknown
-from perfuse.data.matlab import open_video, read_mat, shapes, text, vector
-from perfuse.data.media import number
+from perfuse.data.folders import files_in, folders_in, holds, homes, unknown
+from perfuse.data.formats.array_video import open_video
+from perfuse.data.formats.matlab import outline, read_mat, series, text
+from perfuse.data.formats.texts import number
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -27,16 +28,12 @@ VIDEO, PULSE = "video", "GT_ppg"
 
 def _files(root: Path) -> list[Path]:
     """Return the files of every subject: in ``subjectN``, or all in one folder."""
-    return [
-        path
-        for folder in (*matching(root, r"subject[ _-]?\d+", folders=True), root)
-        for path in matching(folder, FILE, folders=False)
-    ]
+    return [path for folder in (*folders_in(root, r"subject[ _-]?\d+"), root) for path in files_in(folder, FILE)]
 
 
 def _is_home(root: Path) -> bool:
-    inside = (*matching(root, r"subject[ _-]?\d+", folders=True)[:3], root)
-    return any(matching(folder, FILE, folders=False) for folder in inside)
+    inside = (*folders_in(root, r"subject[ _-]?\d+")[:3], root)
+    return any(holds(folder, FILE) for folder in inside)
 
 
 def recognise(root: Path) -> bool:
@@ -119,8 +116,9 @@ def references(path: Path) -> dict[str, Signal]:
     SourceError
         If the file cannot be read, has no pulse, or far more samples than frames.
     """
-    wave = vector(path, PULSE, read_mat(path, [PULSE]).get(PULSE))
-    frames = shapes(path).get(VIDEO, (0,))
+    wave = series(read_mat(path, [PULSE]).get(PULSE), path, PULSE)
+    found = outline(path)
+    frames = found[VIDEO].shape if VIDEO in found else (0,)
     count = frames[0] if len(frames) == 4 and frames[0] != 3 else frames[-1]
     if count and len(wave) > 1.5 * count:
         raise SourceError(
@@ -143,8 +141,8 @@ READER = Reader(
     find=find,
     notes=(
         "Frames and pulse have no times: both are placed at 30 a second from 0.",
-        "MATLAB 5 files hold a video in one piece, which cannot be read in parts: opening one of the full set takes "
-        "about 1.7 GB of memory (mini-MMPD: 0.1 GB).",
+        "MATLAB 5 files keep all frames of a video interleaved. They are read in passes of 0.5 GB each: four for a "
+        "minute of the full set in single precision, one for mini-MMPD. Version 7.3 is read as it comes.",
         "'Watching Videos' is a wrong label of the first release for walking (after the rPPG-Toolbox); 'Stationary "
         "(after exercise)' counts as stationary, with exercise as its own label says.",
     ),

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.capture import held
-from perfuse.data.folders import child, entries, homes, missing, unknown
-from perfuse.data.media import F64, on_clock, open_film, read_columns, read_json
+from perfuse.data.clocks import on_clock
+from perfuse.data.folders import child, folders_in, homes, missing, unknown
+from perfuse.data.formats.capture import held
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.tables import read_table
+from perfuse.data.formats.texts import read_json
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Radar, Recording, Signal
+from perfuse.data.recording import F64, Problem, Radar, Recording, Signal
 from perfuse.synth.radar.chirps import LIGHT_M_S
 
 FILM, TRUTH, MANIFEST = "video.mp4", "truth.json", "manifest.json"
@@ -31,11 +34,11 @@ LIGHTS = ((60.0, "dim"), (1000.0, "room"), (float("inf"), "bright"))
 
 
 def _persons(root: Path) -> list[Path]:
-    return [path for path in entries(root) if path.is_dir() and (child(path, TRUTH) or child(path, FILM))]
+    return [path for path in folders_in(root) if child(path, TRUTH) or child(path, FILM)]
 
 
 def _is_home(root: Path) -> bool:
-    return any(child(path, TRUTH) and child(path, FILM) for path in entries(root)[:20] if path.is_dir())
+    return any(child(path, TRUTH) and child(path, FILM) for path in folders_in(root)[:20])
 
 
 def recognise(root: Path) -> bool:
@@ -64,7 +67,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
                 continue
             tables = {name: path for name in TABLES if (path := child(folder, name)) is not None} if alive else {}
             for name in sorted(set(TABLES) - set(tables)) if alive else ():
-                yield missing(folder / name, folder.name, prefix + folder.name)
+                yield missing(folder / name, folder.name, recording=prefix + folder.name)
             radar = child(folder, "radar.npz")
             yield Recording(
                 dataset=READER.name,
@@ -139,7 +142,7 @@ def references(tables: Mapping[str, Path]) -> dict[str, Signal]:
     signals: dict[str, Signal] = {}
     for file, path in tables.items():
         name, column = TABLES[file]
-        table = read_columns(path)
+        table = read_table(path)
         if "time_s" not in table or column not in table:
             raise SourceError(f"{path} has the columns {', '.join(table)}.", f"Expected are time_s and {column}.")
         values = table[column]
@@ -175,7 +178,7 @@ def read_radar(path: Path) -> Radar:
 
 READER = Reader(
     name="perfuse",
-    title="recordings of perfuse synth",
+    title="Recordings of perfuse synth",
     paper="perfuse (this software)",
     access="made by `perfuse synth`",
     layout="NAME/video.mp4     frames at their capture times\n"
@@ -188,7 +191,7 @@ READER = Reader(
     find=find,
     notes=(
         "All times are on one clock, that of the frames.",
-        "Dolls, masks, photos and walls (domain no-pulse) have no references; a pulse measured there is wrong.",
+        "Dolls, masks, photos and walls (domain no-pulse) have no references; a pulse found there is an error.",
         "No monitor is simulated: rates follow from the beats, which are those of the face.",
     ),
 )

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from perfuse.data.described import find_any
-from perfuse.data.description import describe
-from perfuse.data.parts import contents, reach
+from perfuse.data.described.description import describe
+from perfuse.data.described.find import find_any, find_described
+from perfuse.data.folders import child, folders_in, holds
 from perfuse.data.reader import Reader
-from perfuse.data.readers.folder import find_described
 from perfuse.data.recording import Problem, Recording
 
 FILE = "nbhr.yaml"
-NOMINAL_HZ = 30.0
 ABOUT = "about: {population: neonate, task: lying in a cot}\n"
 PER_FOLDER = """
 videos: "{films}"
@@ -33,21 +31,18 @@ references:
 """
 FOLDERS = ("{subject}/{session}", "{session}")
 FILMS = ("video.*", "frames/*.png")
-LABELS = ("ppg", "hr", "spo2")
 
 
 def _folders(root: Path) -> Iterator[Path]:
     """Yield folders, up to two levels down, that hold a film or frames beside ``ppg.*``."""
-    for folder in reach(root, r"[^.].*", 1):
-        for place in (folder, *contents(folder)[0]):
-            folders, files = contents(place)
-            stems = {path.stem.lower() for path in (*folders, *files)}
-            if "ppg" in stems and {"video", "frames"} & stems:
+    for folder in folders_in(root):
+        for place in (folder, *folders_in(folder)):
+            if holds(place, r"ppg(\..*)?") and (child(place, "frames") or holds(place, r"video(\..*)?")):
                 yield place
 
 
 def _paired(root: Path) -> bool:
-    names = {path.name.lower() for path in contents(root)[0]}
+    names = {path.name.lower() for path in folders_in(root)}
     return {"ppg", "video"} <= names
 
 
@@ -65,7 +60,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
         return
     texts = [PER_FOLDER.format(films=f"{folder}/{films}", folder=folder) for folder in FOLDERS for films in FILMS]
     if _paired(root):
-        tops = [path.name for path in contents(root)[0] if path.name.lower() == "video"]
+        tops = [path.name for path in folders_in(root) if path.name.lower() == "video"]
         texts = [PAIRED.format(top=top) for top in tops]
     yield from find_any(READER.name, root, [describe(text + ABOUT, READER.name) for text in texts])
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from perfuse.data.described import find_any
-from perfuse.data.description import describe
-from perfuse.data.parts import within
+from perfuse.data.described.description import describe
+from perfuse.data.described.find import find_any, find_described
+from perfuse.data.folders import glance
 from perfuse.data.reader import Reader
-from perfuse.data.readers.folder import find_described
 from perfuse.data.recording import Problem, Recording
 
 FILE = "nicu.yaml"
@@ -34,7 +33,7 @@ def recognise(root: Path) -> bool:
     """Tell by ``nicu.yaml``, or by ``monitor.csv`` one or two folders down."""
     if (root / "perfuse.yaml").exists():
         return False
-    return (root / FILE).is_file() or any(True for _ in within(root, r"monitor\.csv", 3))
+    return (root / FILE).is_file() or any(True for _ in glance(root, r"monitor\.csv", 3))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -11,11 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.media import number, read_lines, shown
-from perfuse.data.parts import F64, WHOLE, absent, contents, distinct, open_trace, placed, reach
+from perfuse.data.clocks import shown, where_timed
+from perfuse.data.folders import distinct, files_in, folders_below, missing, unknown
+from perfuse.data.formats.files import WHOLE
+from perfuse.data.formats.films import open_trace
+from perfuse.data.formats.tables import read_rows
+from perfuse.data.formats.texts import number
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 
 RATE_HZ = 30.0
 PERSON = r"1\d{4,5}\.csv"
@@ -26,33 +28,33 @@ LAST_IN_PLACE = "AC Gain 5"
 
 
 def _people(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in contents(folder)[1] if re.fullmatch(PERSON, path.name, re.I)}
+    return {path.stem: path for path in files_in(folder, PERSON)}
 
 
 def recognise(root: Path) -> bool:
     """Tell by ``gt/100001.csv`` beside ``left`` or ``right`` (also below ``data`` and ``ppg-csv``)."""
-    labels = any(_people(folder) for folder in reach(root, "gt", 2))
-    return labels and any(_people(folder) for folder in reach(root, "left|right", 3))
+    labels = any(_people(folder) for folder in folders_below(root, "gt", 2))
+    return labels and any(_people(folder) for folder in folders_below(root, "left|right", 3))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield a recording per person and hand."""
-    labels = {name: path for folder in reach(root, "gt", 2) for name, path in _people(folder).items()}
-    hands = {folder.name.lower(): _people(folder) for folder in reach(root, "left|right", 3)}
+    labels = {name: path for folder in folders_below(root, "gt", 2) for name, path in _people(folder).items()}
+    hands = {folder.name.lower(): _people(folder) for folder in folders_below(root, "left|right", 3)}
     yield from distinct(
         (item for hand in sorted(hands) for item in _hand(hand, hands[hand], labels)),
         unknown(root, READER.title, "gt/100001.csv and left/100001.csv"),
     )
     traced = {name for traces in hands.values() for name in traces}
     for name in sorted(labels.keys() - traced):
-        yield absent(labels[name].parent.parent / "left" / f"{name}.csv", name, why="Nothing was filmed of them.")
+        yield missing(labels[name].parent.parent / "left" / f"{name}.csv", name)
 
 
 def _hand(hand: str, traces: dict[str, Path], labels: dict[str, Path]) -> Iterator[Recording | Problem]:
     for person, trace in traces.items():
         name = f"{person}/{hand}"
         if person not in labels:
-            yield absent(trace.parent.parent / "gt" / f"{person}.csv", name)
+            yield missing(trace.parent.parent / "gt" / f"{person}.csv", name)
             continue
         yield Recording(
             dataset=READER.name,
@@ -80,10 +82,7 @@ def references(path: Path) -> dict[str, Signal]:
     SourceError
         If the table cannot be read, lacks the columns, or has no times.
     """
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(read_lines(path)) if any(row)]
-    except csv.Error as error:
-        raise SourceError(f"{path} is no table ({error}).", WHOLE) from error
+    rows = read_rows(path)
     names = rows[0] if rows else []
     wanted = [f"{kind} {i}" for kind in ("SpO2", "Pulse") for i in OXIMETERS]
     lost = [name for name in ("Time", *wanted, LAST_IN_PLACE, "ECG 3", "RR CO2 3") if name not in names]
@@ -104,9 +103,9 @@ def references(path: Path) -> dict[str, Signal]:
     saturation = [read(f"SpO2 {i}") for i in OXIMETERS]
     rates = [*(read(f"Pulse {i}") for i in OXIMETERS), read("ECG 3")]
     return {
-        "spo2": placed(times_s, _median(saturation)),
-        "heart_rate": placed(times_s, _median(rates)),
-        "respiratory_rate": placed(times_s, read("RR CO2 3")),
+        "spo2": where_timed(times_s, _median(saturation)),
+        "heart_rate": where_timed(times_s, _median(rates)),
+        "respiratory_rate": where_timed(times_s, read("RR CO2 3")),
     }
 
 

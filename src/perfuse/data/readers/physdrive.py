@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import as_series, film_times, mat_series, read_mat
-from perfuse.data.media import open_film, open_pictures, picture_times, shown
-from perfuse.data.parts import F64, absent, contents, distinct, named, reach
+from perfuse.data.clocks import shown
+from perfuse.data.folders import child, distinct, files_in, folders_below, folders_in, missing, unknown
+from perfuse.data.formats.films import film_times, open_film
+from perfuse.data.formats.matlab import read_variable, series
+from perfuse.data.formats.pictures import open_pictures, picture_times
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Radar, Recording, Signal
+from perfuse.data.recording import F64, Problem, Radar, Recording, Signal
 from perfuse.video import FrameStream
 
 SUBJECT = r"[ABC][MF][ZHWY]\d+"
@@ -32,33 +32,32 @@ LIGHT = {"Z": "noon", "H": "dusk or early morning", "W": "midnight", "Y": "rain 
 ROAD = {"A": "flat, free road", "B": "flat, congested road", "C": "bumpy, congested road"}
 TASK = {"S": "driving, quiet", "T": "driving, talking"}
 LABELS = {"pulse": "BVP", "ecg": "ECG", "respiration": "RESP", "spo2": "SPO2", "heart_rate": "HR"}
-CLIP_LABELS = {"ecg": "ecg", "respiration": "resp"}
 PICTURES = r".+\.(png|jpe?g|bmp)"
 
 
 def recognise(root: Path) -> bool:
     """Tell by ``AFH1/A1/Label`` or ``AFH1/AFH1_00/mmwave.mat``."""
-    for person in reach(root, SUBJECT, 2):
-        for folder in contents(person)[0]:
-            if re.fullmatch(CLIP, folder.name, re.I) and named(folder, "mmwave.mat"):
+    for person in folders_below(root, SUBJECT, 2):
+        for folder in folders_in(person):
+            if re.fullmatch(CLIP, folder.name, re.I) and child(folder, "mmwave.mat"):
                 return True
-            if re.fullmatch(SESSION, folder.name, re.I) and named(folder, "Label", "Align"):
+            if re.fullmatch(SESSION, folder.name, re.I) and child(folder, "Label", "Align"):
                 return True
     return False
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
-    """Yield a recording per session, and one without pictures per radar clip."""
+    """Yield a recording per session, and a problem per radar clip: it has no pictures."""
     yield from distinct(_find(root), unknown(root, READER.title, "AFH1/AS/Label, or AFH1/AFH1_00/mmwave.mat"))
 
 
 def _find(root: Path) -> Iterator[Recording | Problem]:
-    for person in reach(root, SUBJECT, 2):
-        for folder in contents(person)[0]:
+    for person in folders_below(root, SUBJECT, 2):
+        for folder in folders_in(person):
             if re.fullmatch(SESSION, folder.name, re.I):
                 yield from _session(person.name.upper(), folder)
             elif re.fullmatch(CLIP, folder.name, re.I):
-                yield from _clip(person.name.upper(), folder)
+                yield _clip(person.name.upper(), folder)
 
 
 def _about(person: str) -> dict[str, str | int | float]:
@@ -68,20 +67,20 @@ def _about(person: str) -> dict[str, str | int | float]:
 def _session(person: str, folder: Path) -> Iterator[Recording | Problem]:
     code = folder.name.upper()
     name = f"{person}/{code}"
-    film = named(folder, "Align", "RGB.mp4")
+    film = child(folder, "Align", "RGB.mp4")
     if film is None:
-        yield absent(folder / "Align", name, why="Expected are face crops there, or RGB.mp4.")
+        yield missing(folder / "Align", name, why="Expected are face crops there, or RGB.mp4.")
         return
-    labels = named(folder, "Label")
-    there = {signal: named(labels, f"{stem}.mat") for signal, stem in LABELS.items()} if labels else {}
+    labels = child(folder, "Label")
+    there = {signal: child(labels, f"{stem}.mat") for signal, stem in LABELS.items()} if labels else {}
     found = {signal: path for signal, path in there.items() if path}
     if not found:
-        yield absent(folder / "Label" / "BVP.mat", name, why="The session has no reference.")
+        yield missing(folder / "Label" / "BVP.mat", name, why="Nor has it another reference.")
         return
     for signal, stem in LABELS.items():
         if signal not in found:
-            yield absent(folder / "Label" / f"{stem}.mat", name, why=f"The recording has no {signal}.")
-    cube = named(folder, "mmwave.mat") or named(folder / "mmWave", "mmwave.mat")
+            yield missing(folder / "Label" / f"{stem}.mat", name, recording=name)
+    cube = child(folder, "mmwave.mat") or child(folder / "mmWave", "mmwave.mat")
     crops = film.is_dir()
     yield Recording(
         dataset=READER.name,
@@ -102,38 +101,15 @@ def _session(person: str, folder: Path) -> Iterator[Recording | Problem]:
     )
 
 
-def _clip(person: str, folder: Path) -> Iterator[Recording | Problem]:
-    name = f"{person}/{folder.name}"
-    cube = named(folder, "mmwave.mat")
-    there = {signal: named(folder, f"{stem}.mat") for signal, stem in CLIP_LABELS.items()}
-    found = {signal: path for signal, path in there.items() if path}
-    if cube is None:
-        yield absent(folder / "mmwave.mat", name)
-        return
-    for signal, stem in CLIP_LABELS.items():
-        if signal not in found:
-            yield absent(folder / f"{stem}.mat", name, why=f"The clip has no {signal}.")
-    if found:
-        yield Recording(
-            dataset=READER.name,
-            id=name,
-            subject=person,
-            video=partial(no_film, name),
-            signals=partial(clip_references, found),
-            files=(cube, *found.values()),
-            about={**_about(person), "session": folder.name, "camera": "none: radar only"},
-            radar=partial(read_radar, cube),
-        )
-
-
-def no_film(name: str) -> NoReturn:
-    """Say that the radar distribution has no pictures."""
-    raise SourceError(f"PhysDrive's radar clip {name} has no pictures.", "Use it for its radar, or use the sessions.")
+def _clip(person: str, folder: Path) -> Problem:
+    """Return what is to be said of a clip of the radar distribution."""
+    what = f"{person}/{folder.name} has radar and references but no pictures"
+    return Problem("missing", str(folder), f"{what}: {folder} is of the radar distribution.")
 
 
 def _crops(folder: Path) -> tuple[list[Path], F64]:
     """Return pictures in order, and their times: by the numbers in their names, so that a gap stays one."""
-    pictures = [path for path in contents(folder)[1] if re.fullmatch(PICTURES, path.name, re.I)]
+    pictures = files_in(folder, PICTURES)
     return pictures, picture_times([path.stem for path in pictures], RATE_HZ)
 
 
@@ -164,23 +140,10 @@ def references(film: Path, labels: dict[str, Path]) -> dict[str, Signal]:
     length = float(times_s[-1] - times_s[0]) + step
     found = {}
     for signal, path in labels.items():
-        values = mat_series(path, LABELS[signal])
+        values = series(read_variable(path, LABELS[signal]), path, LABELS[signal])
         values = shown(values) if signal in ("spo2", "heart_rate") else values
         found[signal] = Signal.uniform(values, len(values) / length, float(times_s[0]))
     return found
-
-
-def clip_references(labels: dict[str, Path]) -> dict[str, Signal]:
-    """Read what lies beside a radar clip, at the radar's rate.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read.
-    """
-    return {
-        signal: Signal.uniform(mat_series(path, CLIP_LABELS[signal]), RADAR_HZ) for signal, path in labels.items()
-    }
 
 
 def read_radar(path: Path) -> Radar:
@@ -191,13 +154,12 @@ def read_radar(path: Path) -> Radar:
     SourceError
         If it cannot be read or has another shape.
     """
-    found = {name.lower(): value for name, value in read_mat(path).items()}
-    cube = np.asarray(found.get("mmwave", ()))
+    cube = np.asarray(read_variable(path, "mmwave"))
     if cube.ndim != 5 or cube.shape[1:] != CELL or not np.issubdtype(cube.dtype, np.number):
         raise SourceError(
             f"mmwave in {path} has the shape {cube.shape}.", "Expected is (frames, 2, 8, 16, 8): I and Q by cell."
         )
-    as_series(cube.reshape(len(cube), -1)[:, 0], path, "mmwave")
+    series(cube.reshape(len(cube), -1)[:, 0], path, "mmwave")
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is marked below
         iq = (cube[:, 0] + 1j * cube[:, 1]).astype(np.complex64)
     valid = np.array([bool(np.isfinite(frame).all()) for frame in iq], np.bool_)
@@ -224,8 +186,9 @@ READER = Reader(
     notes=(
         "No times of frames are published: crops count as 30 a second by the numbers in their names, and each label "
         "is spread evenly over them, as public loaders do. How well labels fit in time is unknown.",
-        "Radar clips have no pictures: opening their video is an error that says so.",
+        "Clips of the radar distribution have no pictures and are left out, each with a problem that says so. Radar "
+        "is read where mmwave.mat lies in a session.",
         "The radar was standardised with one mean and deviation for the whole set; its phase is no range any more.",
-        "The Toolbox leaves out clips whose pulse wave has a template quality below 0.5; nothing is left out here.",
+        "The rPPG-Toolbox leaves out clips whose wave has a template quality below 0.5; nothing is left out here.",
     ),
 )

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import child, holds, homes, matching, missing, unknown
-from perfuse.data.media import F64, number, on_clock, open_pictures, read_json, shown
+from perfuse.data.clocks import on_clock, shown
+from perfuse.data.folders import child, files_in, folders_in, holds, homes, missing, unknown
+from perfuse.data.formats.pictures import open_pictures
+from perfuse.data.formats.texts import number, read_json
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 from perfuse.video import FrameStream
 
 TASKS = {
@@ -33,7 +35,7 @@ COLUMNS = {"pulse": "waveform", "heart_rate": "pulseRate", "spo2": "o2saturation
 
 
 def _takes(root: Path) -> list[Path]:
-    return matching(root, TAKE, folders=True)
+    return folders_in(root, TAKE)
 
 
 def _label(folder: Path) -> Path | None:
@@ -96,7 +98,7 @@ def stamps(pictures: Path, label: Path) -> tuple[list[Path], list[int]]:
     SourceError
         If names have no times and the JSON has not one for each.
     """
-    paths = matching(pictures, PICTURE, folders=False)
+    paths = files_in(pictures, PICTURE)
     digits = [re.findall(r"\d{10,}", path.stem) for path in paths]
     if paths and all(digits):
         return paths, [int(found[-1]) for found in digits]

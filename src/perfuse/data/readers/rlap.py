@@ -10,25 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.media import open_film, open_pictures, retimed, shown
-from perfuse.data.parts import (
-    F64,
-    absent,
-    column,
-    contents,
-    distinct,
-    named,
-    placed,
-    read_table,
-    rising,
-    within,
-)
+from perfuse.data.clocks import frame_clock, shown, where_timed
+from perfuse.data.folders import child, distinct, files_below, files_in, glance, holds, missing, unknown
+from perfuse.data.formats.films import open_film, retimed
+from perfuse.data.formats.pictures import open_pictures
+from perfuse.data.formats.tables import column, read_table
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 from perfuse.video import FrameStream
 
-PICTURES = "pictures_ZIP_RAW_RGB"
+PICTURES, PICTURE = "pictures_ZIP_RAW_RGB", r".+\.(png|bmp|jpg)"
 FILMS = (r"video_RAW_.+\.avi", r"vid(eo)?\.(avi|mp4)", r"video_.*MJPG.*\.avi", r"video_.*H264.*\.(mp4|avi)")
 """Best first: without loss, then ever more of it."""
 CLOCK, WAVE = r"frames_timestamp.*\.csv", "BVP.csv"
@@ -56,18 +47,18 @@ TASKS = {
 
 
 def _sessions(root: Path) -> Iterator[Path]:
-    yield from dict.fromkeys(path.parent for path in within(root, CLOCK, 4))
+    yield from dict.fromkeys(path.parent for path in files_below(root, CLOCK, 4))
 
 
 def recognise(root: Path) -> bool:
     """Tell by ``p001/R1/frames_timestamp.csv``."""
-    return any(True for _ in _sessions(root))
+    return any(True for _ in glance(root, CLOCK, 4))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield a recording per session, from its least lossy pictures."""
     with_clock = list(_sessions(root))
-    with_wave = [path.parent for path in within(root, re.escape(WAVE), 4)] if with_clock else []
+    with_wave = [path.parent for path in files_below(root, re.escape(WAVE), 4)] if with_clock else []
     yield from distinct(
         (item for folder in dict.fromkeys([*with_clock, *with_wave]) for item in _session(root, folder)),
         unknown(root, READER.title, "p001/R1/frames_timestamp.csv"),
@@ -76,21 +67,20 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 def _session(root: Path, folder: Path) -> Iterator[Recording | Problem]:
     name = folder.relative_to(root).as_posix()
-    clock = next(within(folder, CLOCK, 1), None)
+    clock = next(iter(files_in(folder, CLOCK)), None)
     if clock is None:
-        yield absent(folder / "frames_timestamp.csv", name)
+        yield missing(folder / "frames_timestamp.csv", name)
         return
-    pictures = named(folder, PICTURES)
-    files = contents(folder)[1]
-    film = next((f for pattern in FILMS for f in files if re.fullmatch(pattern, f.name, re.I)), None)
-    source = pictures if pictures and pictures.is_dir() and contents(pictures)[1] else film
+    pictures = child(folder, PICTURES)
+    film = next((path for pattern in FILMS for path in files_in(folder, pattern)), None)
+    source = pictures if pictures and pictures.is_dir() and holds(pictures, PICTURE) else film
     if source is None:
-        yield absent(folder / "video_ZIP_H264.mp4", name, why=f"There is no {PICTURES} either.")
+        yield missing(folder / "video_ZIP_H264.mp4", name, why=f"There is no {PICTURES} either.")
         return
-    labels = {signal: named(folder, file) for signal, (file, _) in LABELS.items()}
+    labels = {signal: child(folder, file) for signal, (file, _) in LABELS.items()}
     found = {signal: path for signal, path in labels.items() if path}
     if "pulse" not in found:
-        yield absent(folder / WAVE, name, why="" if found else "The session has no reference.")
+        yield missing(folder / WAVE, name, recording=name if found else None)
         if not found:
             return
     task = TASKS.get(folder.name.upper())
@@ -111,7 +101,7 @@ def _session(root: Path, folder: Path) -> Iterator[Recording | Problem]:
 def _read_clock(path: Path) -> tuple[F64, float]:
     """Return the times of frames, s, and the length of a unit: UNIX time is in s, or in ms."""
     table = read_table(path)
-    times = rising(column(table, path, "timestamp", "timestamps", "time", "unix_timestamp"), path)
+    times = frame_clock(column(table, path, "timestamp", "timestamps", "time", "unix_timestamp"), path)
     unit = 1e-3 if times[0] > 1e11 else 1.0
     return times * unit, unit
 
@@ -128,7 +118,7 @@ def open_take(source: Path, clock: Path) -> FrameStream:
     times_s = marks - marks[0]
     if not source.is_dir():
         return retimed(open_film(source), times_s, str(clock))
-    pictures = [p for p in contents(source)[1] if p.suffix.lower() in (".png", ".bmp", ".jpg")]
+    pictures = files_in(source, PICTURE)
     numbers = [int(p.stem) if p.stem.isdecimal() else -1 for p in pictures]
     if min(numbers, default=-1) < 0:
         numbers = list(range(len(pictures)))
@@ -155,7 +145,7 @@ def references(clock: Path, labels: dict[str, Path]) -> dict[str, Signal]:
         if not len(known):
             raise SourceError(f"{path} has no times.", "Expected is a column timestamp in UNIX time.")
         times_s = marks * (1e-3 if known[0] > 1e11 else 1.0) - start
-        found[signal] = placed(times_s, values if signal == "pulse" else shown(values))
+        found[signal] = where_timed(times_s, values if signal == "pulse" else shown(values))
     return found
 
 

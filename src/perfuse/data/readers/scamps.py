@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from perfuse.data.folders import homes, matching, unknown
-from perfuse.data.matlab import open_video, read_mat, vector
+from perfuse.data.folders import files_in, folders_in, holds, homes, unknown
+from perfuse.data.formats.array_video import open_video
+from perfuse.data.formats.matlab import read_mat, series
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -20,8 +21,8 @@ FRAMES = ("RawFrames", "Xsub")
 
 def _parts(root: Path) -> list[tuple[Path, str]]:
     """Return folders with files and the split each stands for."""
-    named = [(path, SPLITS[path.name.lower()]) for path in matching(root, "|".join(SPLITS), folders=True)]
-    return [(path, split) for path, split in [*named, (root, "")] if matching(path, FILE, folders=False)]
+    named = [(path, SPLITS[path.name.lower()]) for path in folders_in(root, "|".join(SPLITS))]
+    return [(path, split) for path, split in [*named, (root, "")] if holds(path, FILE)]
 
 
 def _is_home(root: Path) -> bool:
@@ -42,7 +43,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
         parts = _parts(home)
         for folder, split in parts:
             inside = f"{prefix}{folder.name}/" if folder != home else prefix
-            for path in matching(folder, FILE, folders=False):
+            for path in files_in(folder, FILE):
                 about: dict[str, str | int | float] = {"rate_hz": RATE_HZ, "domain": "rendered"}
                 if split:
                     about["split"] = split
@@ -66,9 +67,9 @@ def references(path: Path) -> dict[str, Signal]:
         If the file cannot be read or has no pulse.
     """
     found = read_mat(path, ["d_ppg", "d_br"])
-    signals = {"pulse": Signal.uniform(vector(path, "d_ppg", found.get("d_ppg")), RATE_HZ)}
+    signals = {"pulse": Signal.uniform(series(found.get("d_ppg"), path, "d_ppg"), RATE_HZ)}
     if "d_br" in found:
-        signals["respiration"] = Signal.uniform(vector(path, "d_br", found["d_br"]), RATE_HZ)
+        signals["respiration"] = Signal.uniform(series(found["d_br"], path, "d_br"), RATE_HZ)
     return signals
 
 

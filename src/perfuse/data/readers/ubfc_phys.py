@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from perfuse.data.folders import child, homes, matching, missing, unknown
-from perfuse.data.media import natural, open_film, read_numbers
+from perfuse.data.folders import child, files_in, folders_in, holds, homes, missing, natural, unknown
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.tables import read_numbers
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -18,11 +19,11 @@ FILE = r"(?:vid_(s\d+_t\d+)\.avi|bvp_(s\d+_t\d+)\.csv)"
 
 
 def _subjects(root: Path) -> list[Path]:
-    return matching(root, r"s\d+", folders=True)
+    return folders_in(root, r"s\d+")
 
 
 def _is_home(root: Path) -> bool:
-    return any(matching(folder, FILE) for folder in _subjects(root))
+    return any(holds(folder, FILE) for folder in _subjects(root))
 
 
 def recognise(root: Path) -> bool:
@@ -61,7 +62,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 def _takes(folder: Path) -> list[str]:
     """Return ``sN_Tk`` of every video and every wave of a subject."""
     found: dict[str, str] = {}
-    for path in matching(folder, FILE, folders=False):
+    for path in files_in(folder, FILE):
         match = re.fullmatch(FILE, path.name, re.IGNORECASE)
         if match:
             name = match[1] or match[2]

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import child, homes, matching, missing, unknown
-from perfuse.data.media import on_clock, open_film, read_numbers, shown
+from perfuse.data.clocks import on_clock, shown
+from perfuse.data.folders import child, folders_in, homes, missing, unknown
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.tables import read_numbers
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -16,7 +18,7 @@ LABEL, FILM = "ground_truth.txt", "vid.avi"
 
 
 def _subjects(root: Path) -> list[Path]:
-    return matching(root, r"subject[ _-]?\d+", folders=True)
+    return folders_in(root, r"subject[ _-]?\d+")
 
 
 def _is_home(root: Path) -> bool:

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import child, entries, homes, matching, missing, unknown
-from perfuse.data.media import on_clock, open_film, read_numbers, shown
+from perfuse.data.clocks import on_clock, shown
+from perfuse.data.folders import child, files_in, folders_in, holds, homes, missing, unknown
+from perfuse.data.formats.films import open_film
+from perfuse.data.formats.tables import read_numbers
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -19,10 +21,8 @@ MANY = 20
 
 
 def _is_home(root: Path) -> bool:
-    folders = [path for path in entries(root)[:MANY] if path.is_dir()]
-    return any(child(path, LABEL) for path in folders) or any(
-        matching(path, FILM) for path in matching(root, FOLDER, folders=True)
-    )
+    named = folders_in(root, FOLDER)
+    return any(child(path, LABEL) for path in folders_in(root)[:MANY]) or any(holds(path, FILM) for path in named)
 
 
 def recognise(root: Path) -> bool:
@@ -36,9 +36,9 @@ def find(root: Path) -> Iterator[Recording | Problem]:
     if not places:
         yield unknown(root, READER.title, f"N-gt/vid.avi and N-gt/{LABEL}")
     for home, prefix in places:
-        named = set(matching(home, FOLDER, folders=True))
-        for folder in (path for path in entries(home) if path.is_dir()):
-            label, films = child(folder, LABEL), matching(folder, FILM, folders=False)
+        named = set(folders_in(home, FOLDER))
+        for folder in folders_in(home):
+            label, films = child(folder, LABEL), files_in(folder, FILM)
             if label is None and folder not in named:
                 continue
             if label is None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import film_times
-from perfuse.data.media import number, open_film, read_lines, read_numbers, shown
-from perfuse.data.parts import F64, absent, distinct, per_frame, within
+from perfuse.data.clocks import per_frame, shown
+from perfuse.data.folders import distinct, files_below, glance, missing, unknown
+from perfuse.data.formats.films import film_times, open_film
+from perfuse.data.formats.tables import read_numbers
+from perfuse.data.formats.texts import number, read_lines
 from perfuse.data.reader import Reader
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 
 PRESSURE_HZ = 1000.0
 RATE_HZ = 25.0
@@ -35,7 +36,7 @@ def _key(path: Path) -> str | None:
 
 def recognise(root: Path) -> bool:
     """Tell by ``F001_T1.mkv`` anywhere, or ``F001_T1/video.mkv``."""
-    return any(_key(path) for path in within(root, r".+\.mkv", DEPTH))
+    return any(_key(path) for path in glance(root, r".+\.mkv", DEPTH))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
@@ -43,7 +44,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
     pressures: dict[str, Path] = {}
     rates: dict[str, list[Path]] = {}
     releases: list[Path] = []
-    for path in within(root, r".+\.txt", DEPTH):
+    for path in files_below(root, r".+\.txt", DEPTH):
         key, parent = _key(path), path.parent.name.lower()
         if "gt_release" in path.name.lower():
             releases.append(path)
@@ -51,7 +52,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
             pressures.setdefault(key, path)
         elif key and (path.name.lower() == "label.txt" or "physiology" in parent or _rate_of(path)):
             rates.setdefault(key, []).append(path)
-    films = [(film, key) for film in within(root, r".+\.mkv", DEPTH) if (key := _key(film))]
+    films = [(film, key) for film in files_below(root, r".+\.mkv", DEPTH) if (key := _key(film))]
     yield from distinct(
         (
             item
@@ -62,7 +63,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
     )
     lonely = {**{key: paths[0] for key, paths in rates.items()}, **pressures}
     for key in sorted(lonely.keys() - {key for _, key in films}):
-        yield absent(lonely[key].with_name(f"{key}.mkv"), key, why=f"{lonely[key].name} has no film.")
+        yield missing(lonely[key].with_name(f"{key}.mkv"), lonely[key].name)
 
 
 def _take(
@@ -73,12 +74,12 @@ def _take(
     split = next((name for word, name in SPLITS if word in where), None)
     rates = tuple(own or [r for r in releases if not split or r.name.lower().startswith(split)])
     if pressure is None and not rates:
-        yield absent(film.with_name(f"{key.replace('_', '-')}-BP.txt"), key, why="The film has no reference.")
+        yield missing(film.with_name(f"{key.replace('_', '-')}-BP.txt"), key, why="Nor has it rates.")
         return
     if pressure is None:
-        yield absent(film.with_name(f"{key.replace('_', '-')}-BP.txt"), key, why="It has no pressure wave.")
+        yield missing(film.with_name(f"{key.replace('_', '-')}-BP.txt"), key, recording=key)
     if not rates:
-        yield absent(film.with_name(f"{key}.txt"), key, why="It has no heart and respiratory rate.")
+        yield missing(film.with_name(f"{key}.txt"), key, recording=key)
     about: dict[str, str | int | float] = {
         "sex": "female" if subject[0] == "F" else "male",
         "task": task,

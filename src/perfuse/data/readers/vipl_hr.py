@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import as_series, film_times, read_mat
-from perfuse.data.media import open_film, read_numbers, retimed, shown
-from perfuse.data.parts import absent, contents, distinct, named, reach, read_single, rising
+from perfuse.data.clocks import frame_clock, shown
+from perfuse.data.folders import child, distinct, files_in, folders_below, folders_in, missing, unknown
+from perfuse.data.formats.films import film_times, open_film, retimed
+from perfuse.data.formats.matlab import read_mat, series
+from perfuse.data.formats.tables import read_numbers, read_series
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 from perfuse.video import FrameStream
@@ -42,16 +43,16 @@ FILM, WAVE, TIMES, RATE, SATURATION = "video.avi", "wave.csv", "time.txt", "gt_H
 
 
 def _scenes(person: Path) -> list[Path]:
-    return [folder for folder in contents(person)[0] if re.fullmatch(SCENE, folder.name, re.I)]
+    return folders_in(person, SCENE)
 
 
 def _sources(scene: Path) -> list[Path]:
-    return [folder for folder in contents(scene)[0] if re.fullmatch(SOURCE, folder.name, re.I)]
+    return folders_in(scene, SOURCE)
 
 
 def recognise(root: Path) -> bool:
     """Tell by ``p1/v1/source1``, in the folder or in ``data``, ``data/p1-5``, ...."""
-    return any(_sources(scene) for person in reach(root, SUBJECT, 3) for scene in _scenes(person))
+    return any(_sources(scene) for person in folders_below(root, SUBJECT, 3) for scene in _scenes(person))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
@@ -62,7 +63,7 @@ def find(root: Path) -> Iterator[Recording | Problem]:
             yield item
         else:
             folds[item[0]] = item[1]
-    people = reach(root, SUBJECT, 3)
+    people = folders_below(root, SUBJECT, 3)
     yield from distinct(
         (
             item
@@ -77,13 +78,13 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 
 def _folds(root: Path) -> Iterator[tuple[int, int] | Problem]:
     """Yield (subject, fold) from ``fold/fold1.mat`` to ``fold5.mat``: one series of subject numbers each."""
-    for folder in [*reach(root, "folds?", 2), *reach(root.parent, "folds?", 1)][:1]:
-        for path in contents(folder)[1]:
+    for folder in [*folders_below(root, "folds?", 2), *folders_below(root.parent, "folds?", 1)][:1]:
+        for path in files_in(folder):
             match = re.fullmatch(r"fold_?(\d)\.mat", path.name, re.I)
             if match:
                 try:
                     for name, value in read_mat(path).items():
-                        for subject in as_series(value, path, name):
+                        for subject in series(value, path, name):
                             yield int(subject), int(match[1])
                 except (SourceError, ValueError, OverflowError) as error:
                     yield Problem("unreadable", str(path), f"The fold in {path} is not known: {error}", None, False)
@@ -92,21 +93,21 @@ def _folds(root: Path) -> Iterator[tuple[int, int] | Problem]:
 def _take(person: Path, scene: Path, source: Path, folds: dict[int, int]) -> Iterator[Recording | Problem]:
     name = f"{person.name}/{scene.name}/{source.name}".lower()
     camera = source.name[-1]
-    film, wave, times = named(source, FILM), named(source, WAVE), named(source, TIMES)
-    rate, saturation = named(source, RATE), named(source, SATURATION)
+    film, wave, times = child(source, FILM), child(source, WAVE), child(source, TIMES)
+    rate, saturation = child(source, RATE), child(source, SATURATION)
     if film is None:
-        yield absent(source / FILM, name)
+        yield missing(source / FILM, name)
         return
     labels = {"pulse": wave, "heart_rate": rate, "spo2": saturation}
     found = {signal: path for signal, path in labels.items() if path}
     if not found:
-        yield absent(source / WAVE, name, why="The take has no reference.")
+        yield missing(source / WAVE, name, why="The take has no reference.")
         return
     for signal, path in (("pulse", WAVE), ("heart_rate", RATE), ("spo2", SATURATION)):
         if signal not in found:
-            yield absent(source / path, name, why=f"The recording has no {signal}.")
+            yield missing(source / path, name, recording=name)
     if times is None and camera != "2":  # the phone never has it
-        yield absent(source / TIMES, name, why="Frames count as 30 a second.", dropped=False)
+        yield missing(source / TIMES, name, recording=name, why="Frames count as 30 a second.", dropped=False)
     about = {**SCENES.get(scene.name[1], {}), "camera": CAMERA.get(camera, source.name), "session": scene.name}
     number = int(person.name[1:])
     if number in folds:
@@ -135,7 +136,7 @@ def open_take(film: Path, times: Path | None) -> FrameStream:
         return retimed(open_film(film), np.arange(count) / PHONE_HZ, "The documentation (30 frames a second)")
     table = read_numbers(times)
     marks = (table[0] if len(table) == 1 else table[:, 0]) / 1000
-    marks = rising(marks[int(np.isnan(marks[0])) :], times)  # a first line may be a name
+    marks = frame_clock(marks[int(np.isnan(marks[0])) :], times)  # a first line may be a name
     return retimed(open_film(film), marks - marks[0], str(times))
 
 
@@ -149,11 +150,11 @@ def references(labels: dict[str, Path]) -> dict[str, Signal]:
     """
     found = {}
     if "pulse" in labels:
-        found["pulse"] = Signal.uniform(read_single(labels["pulse"], "Wave"), WAVE_HZ)
+        found["pulse"] = Signal.uniform(read_series(labels["pulse"], "Wave"), WAVE_HZ)
     if "heart_rate" in labels:
-        found["heart_rate"] = Signal.uniform(shown(read_single(labels["heart_rate"], "HR")), 1.0)
+        found["heart_rate"] = Signal.uniform(shown(read_series(labels["heart_rate"], "HR")), 1.0)
     if "spo2" in labels:
-        found["spo2"] = Signal.uniform(shown(read_single(labels["spo2"], "SpO2")), 1.0)
+        found["spo2"] = Signal.uniform(shown(read_series(labels["spo2"], "SpO2")), 1.0)
     return found
 
 

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.foreign import film_times
-from perfuse.data.media import open_film, shown
-from perfuse.data.parts import absent, contents, distinct, per_frame, read_table
+from perfuse.data.clocks import per_frame, shown
+from perfuse.data.folders import child, distinct, files_in, folders_in, glance, missing, unknown
+from perfuse.data.formats.films import film_times, open_film
+from perfuse.data.formats.tables import read_table
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
-FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+FILM = r".+\.(mp4|mov|mkv|webm|avi)"
 COLUMNS = {
     "pulse": ("ppg", "bvp"),
     "ecg": ("ecg",),
@@ -29,17 +29,17 @@ SLACK = 0.01
 
 def _pairs(root: Path) -> Iterator[tuple[Path | None, Path | None]]:
     """Yield films, each with the table of its name, in the folder and in the folders in it; then lonely tables."""
-    for folder in (root, *contents(root)[0]):
-        files = contents(folder)[1]
-        tables = {path.stem.lower(): path for path in files if path.suffix.lower() == ".csv"}
-        for film in (path for path in files if path.suffix.lower() in FILMS):
+    for folder in (root, *folders_in(root)):
+        tables = {path.stem.lower(): path for path in files_in(folder, r".+\.csv")}
+        for film in files_in(folder, FILM):
             yield film, tables.pop(film.stem.lower(), None)
         yield from ((None, table) for table in tables.values())
 
 
 def recognise(root: Path) -> bool:
     """Tell by ``NAME.mp4`` beside ``NAME.csv``, where no perfuse.yaml describes the folder."""
-    return not (root / "perfuse.yaml").exists() and any(film and table for film, table in _pairs(root))
+    films = glance(root, FILM, 2)
+    return child(root, "perfuse.yaml") is None and any(child(film.parent, f"{film.stem}.csv") for film in films)
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
@@ -53,11 +53,11 @@ def find(root: Path) -> Iterator[Recording | Problem]:
 def _take(root: Path, film: Path | None, table: Path | None) -> Iterator[Recording | Problem]:
     if film is None:
         if table is not None:
-            yield absent(table.with_suffix(".mp4"), why=f"{table.name} has no film of its name.")
+            yield missing(table.with_suffix(".mp4"), table.name)
         return
     name = film.relative_to(root).with_suffix("").as_posix()
     if table is None:
-        yield absent(film.with_suffix(".csv"), name)
+        yield missing(film.with_suffix(".csv"), name)
         return
     yield Recording(
         dataset=READER.name,

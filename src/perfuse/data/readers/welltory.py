@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.folders import unknown
-from perfuse.data.media import read_numbers
-from perfuse.data.parts import absent, distinct, named, open_trace, reach
+from perfuse.data.folders import child, distinct, folders_below, missing, unknown
+from perfuse.data.formats.films import open_trace
+from perfuse.data.formats.tables import read_numbers
 from perfuse.data.reader import Reader
 from perfuse.data.recording import Problem, Recording, Signal
 
@@ -21,21 +21,21 @@ TRACE, BEATS = "PPG.csv", "RR.txt"
 
 def recognise(root: Path) -> bool:
     """Tell by ``subject_01/PPG.csv`` or ``subject_01/RR.txt``, in the folder or in ``data``."""
-    return any(named(folder, TRACE, BEATS) for folder in reach(root, SUBJECT, 2))
+    return any(child(folder, TRACE, BEATS) for folder in folders_below(root, SUBJECT, 2))
 
 
 def find(root: Path) -> Iterator[Recording | Problem]:
     """Yield a recording per folder."""
     yield from distinct(
-        (item for folder in reach(root, SUBJECT, 2) for item in _take(folder)),
+        (item for folder in folders_below(root, SUBJECT, 2) for item in _take(folder)),
         unknown(root, READER.title, "subject_01/PPG.csv"),
     )
 
 
 def _take(folder: Path) -> Iterator[Recording | Problem]:
-    trace, beats = named(folder, TRACE), named(folder, BEATS)
+    trace, beats = child(folder, TRACE), child(folder, BEATS)
     if trace is None or beats is None:
-        yield absent(folder / (TRACE if trace is None else BEATS), folder.name)
+        yield missing(folder / (TRACE if trace is None else BEATS), folder.name)
         return
     yield Recording(
         dataset=READER.name,

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from perfuse.core.errors import SourceError
-from perfuse.data.foreign import read_mat
-from perfuse.data.media import need, number, read_lines, read_numbers
-from perfuse.data.parts import F64, WHOLE, read_table
-
-SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".npy", ".h5", ".hdf5", ".mat")
+from perfuse.data.formats.files import WHOLE
+from perfuse.data.formats.hdf5 import read_hdf5
+from perfuse.data.formats.matlab import read_mat
+from perfuse.data.formats.tables import read_numbers, read_table
+from perfuse.data.formats.texts import number, read_lines
+from perfuse.data.formats.unpickle import load_npy
+from perfuse.data.recording import F64
 
 
 def read_column(path: Path, column: str | int | None) -> F64:
@@ -31,11 +33,11 @@ def read_column(path: Path, column: str | int | None) -> F64:
     Raises
     ------
     SourceError
-        If the file cannot be read, has no such column, several where none is named, or no number in it.
+        If the file cannot be read, has no such column, several where none is named, or no row.
     """
     kind = path.suffix.lower()
     if kind == ".npy":
-        values = _pick(_read_npy(path), column, path)
+        values = _pick(load_npy(path), column, path)
     elif kind in (".h5", ".hdf5", ".mat"):
         values = _read_named(path, column)
     else:
@@ -45,50 +47,21 @@ def read_column(path: Path, column: str | int | None) -> F64:
     return values
 
 
-def _read_npy(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise SourceError(f"There is no file {path}.", "Check the description.") from error
-    except Exception as error:  # damaged headers fail in many ways
-        raise SourceError(f"{path} is no array of NumPy, or damaged ({error}).", WHOLE) from error
-
-
 def _read_named(path: Path, column: str | int | None) -> F64:
-    """Read a data set or variable; names come from the file where the column is a number."""
-    found = _read_hdf(path) if path.suffix.lower() != ".mat" else read_mat(path)
-    arrays = {name: value for name, value in found.items() if np.size(value) > 1}
+    """Read a data set or variable; without a name the only one of several numbers."""
+    read = read_mat if path.suffix.lower() == ".mat" else read_hdf5
     if isinstance(column, str):
         name, _, inner = column.partition(":")
         name = name.strip("/")
+        found = read(path, [name])
         if name not in found:
-            raise SourceError(f"{path} holds {', '.join(found)[:200]}.", f"Expected is {name}, as described.")
+            raise SourceError(f"{path} holds {', '.join(read(path))[:200]}.", f"Expected is {name}, as described.")
         return _pick(found[name], int(inner) if re.fullmatch(r"-?\d+", inner) else None, path)
+    found = read(path)
+    arrays = [value for value in found.values() if np.size(value) > 1]
     if len(arrays) != 1:
         raise SourceError(f"{path} holds {', '.join(found)[:200]}.", "Name one: column: NAME.")
-    return _pick(next(iter(arrays.values())), column, path)
-
-
-def _read_hdf(path: Path) -> dict[str, Any]:
-    need("h5py", f"Reading {path.name}")
-    import h5py
-
-    found: dict[str, Any] = {}
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "iufb":
-            found[name] = item[()]
-
-    if not path.is_file():
-        raise SourceError(f"There is no file {path}.", "Check the description.")
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except Exception as error:  # damaged files fail in many ways
-        raise SourceError(f"{path} is no HDF5, or damaged ({error}).", WHOLE) from error
-    if not found:
-        raise SourceError(f"{path} holds no numbers.", WHOLE)
-    return found
+    return _pick(arrays[0], column, path)
 
 
 def _pick(value: Any, column: str | int | None, path: Path) -> F64:
@@ -108,18 +81,6 @@ def _pick(value: Any, column: str | int | None, path: Path) -> F64:
     return np.ascontiguousarray(table[:, column])
 
 
-def _read_cells(path: Path, first: str) -> F64:
-    """Read a text without names; an empty cell between separators is a missing number, not none at all."""
-    mark = next((m for m in ";\t," if m in first), None)
-    if mark is None:
-        return read_numbers(path)
-    rows = [line.split(mark) for line in read_lines(path) if line.strip()]
-    table = np.full((len(rows), max(map(len, rows))), np.nan)
-    for row, cells in zip(table, rows):
-        row[: len(cells)] = [number(cell.strip()) for cell in cells]
-    return table
-
-
 def _read_text(path: Path, column: str | int | None) -> F64:
     """Read a column of a text; the first line is one of names unless a cell of it is a number."""
     first = next((line for line in read_lines(path) if line.strip()), None)
@@ -128,7 +89,7 @@ def _read_text(path: Path, column: str | int | None) -> F64:
     cells = [cell.strip().strip('"') for cell in re.split(r"[;,\t]|(?<!,)\s+(?!,)", first.strip())]
     numeric = [cell for cell in cells if np.isfinite(number(cell))]
     if numeric or all(cell.lower() in ("nan", "") for cell in cells):  # a name is no number, whatever else is amiss
-        table = _read_cells(path, first)
+        table = read_numbers(path)
         if isinstance(column, str):
             raise SourceError(f"{path} has no line of names.", f"Give the number of column {column}, from 0 on.")
         return _pick(table, column if table.shape[1] > 1 else None, path)

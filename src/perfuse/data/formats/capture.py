@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import SourceError
+from perfuse.data.formats.unpickle import load_pickle
 from perfuse.data.recording import Radar
-from perfuse.data.unpickle import load_pickle
 from perfuse.synth.radar.chirps import AWR1443
 from perfuse.synth.radar.chirps import Radar as RadarKind
 

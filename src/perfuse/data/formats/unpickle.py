@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import SourceError
+from perfuse.data.formats.files import WHOLE, brief, opened
 
 PLAIN = "biufc"
 """Kinds of numpy types that are numbers."""
@@ -136,9 +137,7 @@ def _load(file: BinaryIO, path: Path) -> Any:
             "Expected are lists, dictionaries, text, numbers and arrays of numbers. Get it from its source again.",
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything, even from stand-ins
-        raise SourceError(
-            f"{path} cannot be read ({type(error).__name__}: {error}).", "Check that it was copied completely."
-        ) from error
+        raise SourceError(f"{path} cannot be read ({type(error).__name__}: {error}).", WHOLE) from error
 
 
 def load_pickle(path: Path) -> Any:
@@ -149,13 +148,8 @@ def load_pickle(path: Path) -> Any:
     SourceError
         If it is missing or damaged, or asks for anything but containers, text, numbers and arrays of numbers.
     """
-    try:
-        with path.open("rb") as file:
-            return _load(file, path)
-    except FileNotFoundError as error:
-        raise SourceError(f"There is no file {path}.", "Check the layout of the data set.") from error
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error}).", "Check its permissions.") from error
+    with opened(path) as file:
+        return _load(file, path)
 
 
 def load_npy(path: Path) -> Any:
@@ -168,22 +162,19 @@ def load_npy(path: Path) -> Any:
     """
     from numpy.lib import format as npy
 
-    try:
-        with path.open("rb") as file:
+    with opened(path) as file:
+        try:
             version = npy.read_magic(file)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, kind = read(file)
             if not kind.hasobject:
                 if kind.kind not in PLAIN:
                     raise ValueError(f"type {kind}")
-                data = file.read()
-                values = np.frombuffer(data, kind, math.prod(shape))
+                values = np.frombuffer(file.read(), kind, math.prod(shape))
                 return values.reshape(shape, order="F" if fortran else "C")
-            made = _load(file, path)
-    except FileNotFoundError as error:
-        raise SourceError(f"There is no file {path}.", "Check the layout of the data set.") from error
-    except SourceError:
-        raise
-    except Exception as error:  # numpy reads the header with Python's own parser, which raises its own errors, too
-        raise SourceError(f"{path} cannot be read ({error}).", "Check that it was copied completely.") from error
+        except (
+            Exception
+        ) as error:  # numpy reads the header with Python's own parser, which raises its own errors, too
+            raise SourceError(f"{path} cannot be read ({brief(error)}).", WHOLE) from error
+        made = _load(file, path)
     return made.item() if isinstance(made, np.ndarray) and made.ndim == 0 else made

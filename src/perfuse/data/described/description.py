@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perfuse.core.errors import SourceError
-from perfuse.data.marked import Item, parse
+from perfuse.data.described.items import Item, parse
 from perfuse.data.recording import ABOUT, SIGNALS
 
 MAX_BYTES = 1 << 20

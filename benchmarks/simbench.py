@@ -123,7 +123,7 @@ def claims(lines: Lines) -> list[str]:
 
 ABOUT = """
 People are those of SimBench {version}, seeds fixed by name and number, a video each. *Answered*: perfuse gave a
-value. *Plain peak*: the highest peak of the method's wave, given whether or not perfuse trusts it, as published tables
+value. *Plain peak*: the highest peak of the wave, given whether or not perfuse trusts it, as published tables
 do.
 *Confident and wrong*: quality of 0.5 or more and over 10/min off; in `no-pulse` any answer with that quality.
 `noisy-labels` is scored against the true beats here. [The whole report](simbench_report.md) has the Toolbox's scores,

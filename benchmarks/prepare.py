@@ -1,7 +1,7 @@
 """Memory and speed of preparing a data set: sixty one-minute videos, two workers, beside decoding alone.
 
-The videos are one painted minute (640 x 480, H.264) under sixty names, each with another last byte of its reference, so
-that no two are the same recording.
+The videos are one painted minute (640 x 480, H.264) under sixty names, each with a reference of its own length: no two
+are the same recording.
 
     python benchmarks/prepare.py [--videos 60] [--seconds 60] [--jobs 2] [--out docs/results/prepare.md]
 """
@@ -147,8 +147,8 @@ def _page(rows: list[tuple[str, float, float, float]], frames: int, options: arg
     lines = [
         "# Preparing a data set",
         "",
-        f"{options.videos} videos of {options.seconds:g} s (640 x 480, H.264, {frames} frames in all), {options.jobs} "
-        "workers: time, highest memory of all processes together, and what the cache takes.",
+        f"{options.videos} videos of {options.seconds:g} s (640 x 480, H.264, {frames} frames in all), "
+        f"{options.jobs} workers: time, highest memory of all processes together, and what the cache takes.",
         "",
         "| what | seconds | frames a second | x decoding | memory | cache |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

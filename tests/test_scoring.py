@@ -587,7 +587,7 @@ def test_differenced_waves_are_summed_first(heart, face):
 
 
 def test_profiles_are_known_by_name():
-    assert list(profiles.PROFILES) == ["default", "toolbox", "toolbox-2023", "physbench"]
+    assert list(profiles.PROFILES) == ["default", "peak", "toolbox", "toolbox-2023", "physbench"]
     for name, how in profiles.PROFILES.items():
         assert how.name == name
         assert how.what

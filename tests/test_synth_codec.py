@@ -11,7 +11,7 @@ from scipy.signal import butter, hilbert, sosfiltfilt
 from codec_scene import SWING, face_like, follow, real, surviving, trace
 from perfuse.core.errors import OutputError, SourceError, UsageError
 from perfuse.synth.camera.codec import SCHEMES, _backward, _dct, _forward, compress
-from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options, reencode, steady
+from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options, reencode
 from perfuse.video import open_source
 from perfuse.video.write import write_video
 
@@ -229,7 +229,6 @@ def test_options_say_what_was_asked():
     assert encoder_options("mpeg4", 4.6)["options"]["qmax"] == "5"
     webcam = encoder_options("webcam", 800)["options"]
     assert (webcam["tune"], webcam["b"], webcam["bufsize"]) == ("zerolatency", "800k", "800k")
-    assert steady(encoder_options("mjpeg")) == encoder_options("mjpeg")
     for name, quality in (("h265", None), ("h264", 60), ("webcam", 5), ("mpeg4", 0.2), ("mjpeg", float("nan"))):
         with pytest.raises(UsageError):
             encoder_options(name, quality)

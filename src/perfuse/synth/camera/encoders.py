@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from perfuse.core.errors import UsageError
 from perfuse.video.source import open_source
 from perfuse.video.trace import TraceStream
@@ -88,19 +86,6 @@ def encoder_options(name: str, quality: float | None = None) -> dict[str, Any]:
     return {"codec": encoder.codec, "options": {**options, "threads": "1"}}
 
 
-def steady(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings of :func:`encoder_options` with which x264 gives the same bytes every time.
-
-    Its slower presets on AVX-512 read memory that nobody wrote (x264 of PyAV 18.1, small pictures): the same pictures
-    gave up to four different files in twelve tries, with AVX2 one. Where there is no AVX-512 nothing needs to change.
-    """
-    known: Any = np.show_config(mode="dicts")
-    names = [name for key in ("baseline", "found") for name in known["SIMD Extensions"].get(key, ())]
-    if settings["codec"] != "libx264" or not any(name.startswith(("AVX512", "X86_V4")) for name in names):
-        return settings
-    return {**settings, "options": {**settings["options"], "x264-params": "asm=avx2"}}
-
-
 def reencode(
     source: str | os.PathLike[str], target: str | os.PathLike[str], name: str = "h264", quality: float | None = None
 ) -> None:
@@ -123,7 +108,7 @@ def reencode(
     UsageError
         If source and target are one, the source holds no pictures, or as :func:`encoder_options`.
     """
-    settings = steady(encoder_options(name, quality))
+    settings = encoder_options(name, quality)
     if os.path.realpath(source) == os.path.realpath(target):
         raise UsageError(f"{source} was given to be read and written.", "Choose another name to write.")
     with open_source(source) as stream:

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options, steady
+from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options
 from perfuse.synth.camera.strength import bit_rate, quantiser
 from perfuse.synth.layouts.files import frames, truth_of, write_csv, write_json
 from perfuse.synth.layouts.plan import Layout, Member, Take, Watch
@@ -72,7 +72,7 @@ def encoder(settings: Settings) -> dict[str, Any]:
     if codec == "none":
         return encoder_options("lossless")
     if codec == "h264":
-        return steady(encoder_options("h264", strength))
+        return encoder_options("h264", strength)
     if codec == "webcam":
         rate = bit_rate(strength, settings.height, settings.width, settings.rate_hz)
         return encoder_options("webcam", min(rate, REAL_CODECS["webcam"].high))

@@ -1,6 +1,6 @@
 """Memory and speed of preparing a data set: sixty one-minute videos, two workers, beside decoding alone.
 
-The videos are one painted minute (640 x 480, H.264) under sixty names, each with a reference of its own length: no two
+The videos are one painted minute (640 x 480, H.264) under sixty names, each with a reference of its own: no two
 are the same recording.
 
     python benchmarks/prepare.py [--videos 60] [--seconds 60] [--jobs 2] [--out docs/results/prepare.md]

@@ -174,7 +174,10 @@ def _thirds(numbers: dict[tuple[str, str], float]) -> tuple[dict[tuple[str, str]
     values = np.array(list(numbers.values()))
     edges = np.unique(np.quantile(values, [1 / 3, 2 / 3], method="higher"))
     place = np.digitize(values, edges)
-    names = {k: f"{values[place == k].min():g} to {values[place == k].max():g}" for k in sorted(set(place.tolist()))}
+    names = {}
+    for k in sorted(set(place.tolist())):
+        low, high = f"{values[place == k].min():.3g}", f"{values[place == k].max():.3g}"
+        names[k] = low if low == high else f"{low} to {high}"
     return {key: names[k] for key, k in zip(numbers, place.tolist())}, list(names.values())
 
 

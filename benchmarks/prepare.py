@@ -30,7 +30,7 @@ from perfuse.data.prepare import prepare
 from perfuse.data.recording import Recording, Signal
 from perfuse.synth.subject import subject
 
-VIEWS = (Trace(), Grid(9, 9), Crop(72))
+VIEWS = {"trace": Trace(), "grid": Grid(9, 9), "crop": Crop(72)}
 
 
 def references(path: Path) -> dict[str, Signal]:
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--views", default="trace,grid,crop", help="of trace, grid (9 x 9) and crop (72)")
     parser.add_argument("--out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -124,7 +125,7 @@ def main() -> None:
         begin = time.perf_counter()
         frames = sum(n for _, n in side_by_side(decode, recordings, options.jobs))
         rows.append(("decoding alone", time.perf_counter() - begin, 0.0, 0.0))
-        for view in VIEWS:
+        for view in map(VIEWS.__getitem__, options.views.split(",")):
             cache = folder / "cache"
             with Watch() as watch:
                 begin = time.perf_counter()
@@ -157,9 +158,8 @@ def _page(rows: list[tuple[str, float, float, float]], frames: int, options: arg
         told = f"{memory:.0f} MB" if memory else ""
         kept = f"{size:.0f} MB" if size else ""
         lines.append(f"| {what} | {spent:.1f} | {frames / spent:.0f} | {spent / base:.2f} | {told} | {kept} |")
-    command = (
-        f"python benchmarks/prepare.py --videos {options.videos} --seconds {options.seconds:g} --jobs {options.jobs}"
-    )
+    asked = f"--views {options.views} --videos {options.videos} --seconds {options.seconds:g} --jobs {options.jobs}"
+    command = f"python benchmarks/prepare.py {asked}"
     lines += ["", f"`{command}`, {date.today().isoformat()}, {machine()}.", ""]
     return "\n".join(lines)
 

@@ -52,7 +52,8 @@ def bench(
     methods
         Names that perfuse methods lists, or paths of exported networks, separated by commas; all for all.
     protocol
-        Ways of scoring, separated by commas: default, toolbox, toolbox-2023, physbench. Their numbers do not compare.
+        Ways of scoring, separated by commas: default, peak, toolbox, toolbox-2023, physbench. Their numbers do not
+        compare.
     window
         Seconds of the windows that are scored, instead of the protocol's own; 0 for whole recordings.
     split

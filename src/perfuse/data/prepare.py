@@ -147,7 +147,9 @@ def _cache(recording: Recording, view: View, path: Path, temporary: Path) -> _Do
     signals, problems = _references(recording)
     with recording.video() as stream:
         record, cells, about = follow(stream, view, recording, temporary)
-        problems += [Problem("unreadable", stream.info.name, w, recording.id, dropped=False) for w in stream.warnings]
+        for warning in stream.warnings:
+            kind = "assumed" if "assumed" in warning else "unreadable"
+            problems.append(Problem(kind, stream.info.name, warning, recording.id, dropped=False))
     if not record.valid.any():
         what = "No complete sample is in it." if about["kind"] == "trace" else "No face was found in it."
         problems.append(Problem("quality", _where(recording), what, recording.id, dropped=False))

@@ -160,6 +160,7 @@ PROBLEMS = {
     "lag": "a reference is shifted against the video",
     "quality": "a reference does not look like what it is called",
     "excluded": "the data set's own authors exclude it",
+    "assumed": "a file leaves something open, and it was guessed",
 }
 """Kinds of trouble, and what they mean."""
 

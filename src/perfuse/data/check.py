@@ -22,7 +22,7 @@ from perfuse.methods import get_method
 from perfuse.pipeline.replay import replay
 from perfuse.signal.beats import find_beats, valid_runs
 from perfuse.signal.filters import bandpass
-from perfuse.signal.spectrum import interpolated_peak, power_spectrum
+from perfuse.signal.spectrum import strongest_hz
 
 BAND_HZ = (0.6, 4.0)
 REACH_S = 3.0
@@ -274,11 +274,9 @@ def _pieces(signal: Signal) -> list[tuple[float, float]]:
 def _two_rates(part: NDArray[np.float64], rate_hz: float) -> tuple[float, float]:
     held_values = np.where(np.isfinite(part), part, np.nanmean(part))
     wave = bandpass(held_values, rate_hz, *BAND_HZ)
-    if not wave.std() > 1e-9 * (np.abs(held_values).max() + 1e-30):
+    peak = strongest_hz(wave, rate_hz, BAND_HZ)
+    if not np.isfinite(peak) or not wave.std() > 1e-9 * np.abs(held_values).max():
         return 0.0, np.inf
-    freq, power = power_spectrum(wave, rate_hz)
-    inside = np.flatnonzero((freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1]))
-    peak = interpolated_peak(freq, power, int(inside[power[inside].argmax()]))
     beats = find_beats(wave, rate_hz, np.isfinite(part))
     steps = np.diff(beats.times_s)
     sound = len(steps) > 3 and float(np.median(beats.quality)) > SOUND

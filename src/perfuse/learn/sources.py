@@ -24,7 +24,7 @@ from perfuse.data.prepare import open_entry, prepare
 from perfuse.data.splits import splits
 from perfuse.learn.recipe import Recipe, Recorded, Simulated
 from perfuse.signal.filters import bandpass
-from perfuse.signal.spectrum import interpolated_peak, power_spectrum
+from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
 from perfuse.synth.settings import stream as chance
 from perfuse.synth.stream import stream
@@ -169,7 +169,7 @@ def batch_of(entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_
         begin = entry.about["start_s"] + start / rate_hz
         wave = on_grid(entry.signals["pulse"], begin, rate_hz, frames)
         pulses.append(_scaled(wave))
-        rates.append(_rate(pulses[-1], rate_hz))
+        rates.append(60.0 * strongest_hz(bandpass(pulses[-1], rate_hz, *BAND_HZ), rate_hz, BAND_HZ))
         belt = entry.signals.get("respiration")
         breaths.append(np.zeros(frames) if belt is None else _scaled(on_grid(belt, begin, rate_hz, frames)))
     pulse = torch.tensor(np.stack(pulses), dtype=torch.float32)
@@ -191,15 +191,6 @@ def batch_of(entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_
 def _scaled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     filled = np.nan_to_num(wave - np.nanmean(wave)) if np.isfinite(wave).any() else np.zeros(len(wave))
     return filled / (filled.std() or 1.0)
-
-
-def _rate(wave: NDArray[np.float64], rate_hz: float) -> float:
-    limited = bandpass(wave, rate_hz, *BAND_HZ)
-    if not limited.any():
-        return float("nan")
-    freq, power = power_spectrum(limited, rate_hz)
-    inside = np.flatnonzero((freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1]))
-    return 60.0 * interpolated_peak(freq, power, int(inside[power[inside].argmax()]))
 
 
 def sources(recipe: Recipe, view: Grid | Crop, needs: frozenset[str], device: str) -> list[tuple[float, Source]]:

@@ -14,7 +14,7 @@ from perfuse.learn.recipe import Recipe, Simulated
 from perfuse.learn.sources import Painted
 from perfuse.learn.task import Task
 from perfuse.signal.filters import bandpass
-from perfuse.signal.spectrum import interpolated_peak, power_spectrum
+from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
 
 OTHER = 7_777_777
@@ -76,7 +76,8 @@ class Validator:
                 said = student(batch.clip.to(device))["pulse"].cpu().numpy().astype(np.float64)
                 for wave, pulse, rate in zip(said, batch.pulse.numpy(), batch.heart_rate.numpy()):
                     if math.isfinite(rate):
-                        errors.append(abs(_rate(wave, batch.rate_hz) - rate))
+                        read = 60.0 * strongest_hz(bandpass(wave, batch.rate_hz, *BAND_HZ), batch.rate_hz, BAND_HZ)
+                        errors.append(abs((read if math.isfinite(read) else 0.0) - rate))
                         waves.append(float(np.corrcoef(wave, pulse)[0, 1]) if wave.std() > 0 else 0.0)
         student.load_state_dict(own)
         student.train()
@@ -94,12 +95,3 @@ class Validator:
             source = Painted(other, Simulated(domains=v.domains), self.task.view, False, "cpu").batches(0)
             self._clips = [next(source) for _ in range(max(1, v.clips // size))]
         return self._clips
-
-
-def _rate(wave: np.ndarray[Any, np.dtype[np.float64]], rate_hz: float) -> float:
-    limited = bandpass(wave, rate_hz, *BAND_HZ)
-    if not limited.std() > 0:
-        return 0.0
-    freq, power = power_spectrum(limited, rate_hz)
-    inside = np.flatnonzero((freq >= BAND_HZ[0]) & (freq <= BAND_HZ[1]))
-    return 60.0 * interpolated_peak(freq, power, int(inside[power[inside].argmax()]))

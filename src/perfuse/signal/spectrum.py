@@ -57,3 +57,28 @@ def interpolated_peak(freq_hz: NDArray[np.float64], power: NDArray[np.float64], 
     bend = left - 2 * mid + right
     shift = 0.0 if bend >= 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
     return float(freq_hz[index] + shift * (freq_hz[1] - freq_hz[0]))
+
+
+def strongest_hz(samples: NDArray[np.float64], rate_hz: float, band_hz: tuple[float, float]) -> float:
+    """Frequency of the highest interpolated peak in a band.
+
+    Parameters
+    ----------
+    samples : ndarray, (N,)
+        Finite; limited to the band already, or what lies below it leaks in.
+    rate_hz : float
+        Samples per second.
+    band_hz : tuple of float
+        Both ends included.
+
+    Returns
+    -------
+    float
+        Hz; NaN where nothing varies, or the band holds no frequency.
+    """
+    x = np.asarray(samples, np.float64)
+    if not x.size or not np.ptp(x) > 1e-12 * np.abs(x).max():
+        return float("nan")
+    freq, power = power_spectrum(x, rate_hz)
+    inside = np.flatnonzero((freq >= band_hz[0]) & (freq <= band_hz[1]))
+    return interpolated_peak(freq, power, int(inside[power[inside].argmax()])) if len(inside) else float("nan")

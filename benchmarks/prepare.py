@@ -41,7 +41,7 @@ def references(path: Path) -> dict[str, Signal]:
 
 def data_set(folder: Path, videos: int, seconds: float) -> list[Recording]:
     """Paint one recording and give it many names."""
-    person = subject(1, "lab", duration_s=seconds, width=640, height=480)
+    person = subject(1, "lab", duration_s=seconds, width=640, height=480, codec="h264", quality=18.0)
     film = folder / "film.mp4"
     person.write(film)
     times = np.arange(0, seconds, 1 / 60)

@@ -9,6 +9,7 @@ are the same recording.
 from __future__ import annotations
 
 import argparse
+import resource
 import shutil
 import sys
 import tempfile
@@ -24,11 +25,13 @@ from perfuse.bench.machine import machine
 from perfuse.core.view import Crop, Grid, Trace
 from perfuse.core.workers import side_by_side
 from perfuse.data.formats.films import open_film
+from perfuse.data.formats.pictures import open_pictures
 from perfuse.data.formats.tables import read_numbers
 from perfuse.data.labels import usable
 from perfuse.data.prepare import prepare
 from perfuse.data.recording import Recording, Signal
 from perfuse.synth.subject import subject
+from perfuse.video.write import write_video
 
 VIEWS = {"trace": Trace(), "grid": Grid(9, 9), "crop": Crop(72)}
 
@@ -55,6 +58,56 @@ def data_set(folder: Path, videos: int, seconds: float) -> list[Recording]:
             Recording("own", f"s{number}", f"s{number}", partial(open_film, film), partial(references, label), files)
         )
     return made
+
+
+def kinds(folder: Path, seconds: float) -> list[Recording]:
+    """Paint one person once and keep the pictures as data sets do: pressed hard, hardly, raw, and one by one."""
+    from PIL import Image
+
+    person = subject(1, "lab", duration_s=seconds, width=640, height=480)
+    frames = [(float(t), picture) for t, picture in person.frames()]
+    found = []
+    coded = {
+        "H.264, crf 18": ("a.mp4", "libx264", 18),
+        "H.264, crf 4": ("b.mp4", "libx264", 4),
+        "FFV1": ("c.mkv", "ffv1", None),
+    }
+    for name, (file, codec, crf) in coded.items():
+        write_video(folder / file, frames, codec, crf=crf)
+        found.append(Recording("own", name, name, partial(open_film, folder / file), dict, (folder / file,)))
+    pictures = folder / "png"
+    pictures.mkdir()
+    paths = [pictures / f"{k:05d}.png" for k in range(len(frames))]
+    for path, (_, picture) in zip(paths, frames):
+        Image.fromarray(picture).save(path)
+    times = np.array([t for t, _ in frames])
+    opened = partial(open_pictures, paths, times, "png")
+    return [*found, Recording("own", "PNG", "PNG", opened, dict, (pictures,))]
+
+
+def kind_table(seconds: float) -> list[str]:
+    """CPU seconds of one process, decoding alone and preparing."""
+    lines = [
+        "| source | decoding, ms a frame | preparing a trace | of that decoding |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for number, recording in enumerate(kinds(folder, seconds)):
+            prepare([recording], Trace(), folder / f"warm{number}")
+            begin = cpu_s()
+            count = decode(recording)
+            middle = cpu_s()
+            prepare([recording], Trace(), folder / f"cold{number}")
+            one, all_ = 1000 * (middle - begin) / count, 1000 * (cpu_s() - middle) / count
+            lines.append(f"| {recording.id} | {one:.1f} | {all_:.1f} | {one / all_:.0%} |")
+    return lines
+
+
+def cpu_s() -> float:
+    """CPU seconds of this process, all threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def decode(recording: Recording) -> int:
@@ -161,6 +214,13 @@ def _page(rows: list[tuple[str, float, float, float]], frames: int, options: arg
     asked = f"--views {options.views} --videos {options.videos} --seconds {options.seconds:g} --jobs {options.jobs}"
     command = f"python benchmarks/prepare.py {asked}"
     lines += ["", f"`{command}`, {date.today().isoformat()}, {machine()}.", ""]
+    lines += [
+        "CPU time of one process by kind of source, 10 s of the same person at 640 x 480. What data sets are mostly kept",
+        "as is limited by decoding; hard-pressed video, which decodes in no time, is limited by looking at it.",
+        "",
+        *kind_table(10.0),
+        "",
+    ]
     return "\n".join(lines)
 
 

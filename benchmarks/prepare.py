@@ -215,8 +215,8 @@ def _page(rows: list[tuple[str, float, float, float]], frames: int, options: arg
     command = f"python benchmarks/prepare.py {asked}"
     lines += ["", f"`{command}`, {date.today().isoformat()}, {machine()}.", ""]
     lines += [
-        "CPU time of one process by kind of source, 10 s of the same person at 640 x 480. What data sets are mostly kept",
-        "as is limited by decoding; hard-pressed video, which decodes in no time, is limited by looking at it.",
+        "CPU time of one process by kind of source, 10 s of the same person at 640 x 480. What data sets are mostly",
+        "kept as is limited by decoding; hard-pressed video, which decodes in no time, is limited by looking at it.",
         "",
         *kind_table(10.0),
         "",

@@ -139,7 +139,7 @@ def _lay(
     if look.hair_style in ("curls", "afro"):
         clumps = np.exp((0.34 - 0.2 * look.grey) * canvas.fine + 0.15 * canvas.blotch)
         colour = _tinted(look, np.asarray(0.85 * clumps, np.float32), canvas.fine)
-        normal[1] += 0.2 * canvas.fine
+        normal[1] += 0.2 * np.clip(canvas.fine, -2.5, 2.5)  # a curl leans, and no single pixel more than all others
     else:
         colour = _colour(look, *strands, 1.05)
     coat.over(mask, colour, normal=normal, pulse=0.0, sheen=0.15, flesh=0.0, solid=True, loose=1.0)

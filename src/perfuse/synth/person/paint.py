@@ -87,8 +87,6 @@ def paint_head(
         photograph(coat, look, canvas)
     elif look.kind != "person":
         harden(coat, look, skin, canvas)
-    # strands that lie over one another add their slopes; steeper than this nothing in a face is
-    np.clip(coat.normal, -1.5, 1.5, out=coat.normal)
     return coat
 
 

@@ -15,9 +15,10 @@ from perfuse.core.errors import OutputError, SourceError, UsageError
 from perfuse.core.view import Grid
 from perfuse.learn import checkpoint
 from perfuse.learn.augment import augment, cut
+from perfuse.learn.bank import open_bank
 from perfuse.learn.journal import Journal, read
-from perfuse.learn.loop import rate_at, train
-from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated, build, load_recipe
+from perfuse.learn.loop import rate_at, train, weights_at
+from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated, Stage, build, load_recipe
 from perfuse.learn.sources import filmed, mixed, sources
 from perfuse.learn.task import Task
 from perfuse.papers.blend.model import Blend, _named
@@ -132,18 +133,134 @@ def test_nothing_asked_changes_nothing(batch):
     assert torch.equal(turned.clip, batch.clip.flip(4))
 
 
-@pytest.mark.parametrize("reuse", [1, 3])
-def test_batches_are_the_same_wherever_a_run_begins(recipe, reuse):
-    asked = replace(recipe, simulated=replace(recipe.simulated, reuse=reuse), batch=2, frames=32)
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PERFUSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def of_task(recipe, rows):
+    return make_task(replace(recipe, model=TINY | {"rows": rows, "cols": rows}))
+
+
+@pytest.mark.parametrize("bank", [0, 5])
+def test_batches_are_the_same_wherever_a_run_begins(recipe, bank, own_cache):
+    asked = replace(recipe, simulated=replace(recipe.simulated, bank=bank), batch=2, frames=32)
 
     def first(step, count):
-        batches = mixed(sources(asked, Grid(3, 3), frozenset({"pulse"}), "cpu"), 4, step)
+        batches = mixed(sources(asked, of_task(recipe, 3), "cpu"), 4, step)
         found = [next(batches).clip for _ in range(count)]
         batches.close()
         return found
 
     whole, later = first(0, 7), first(4, 3)
     assert all(torch.equal(a, b) for a, b in zip(whole[4:], later))
+
+
+# --- banks
+
+
+def a_bank(folder, clips=5, **asked):
+    return open_bank(folder, Grid(3, 3), frames=32, clips=clips, seed=1, domains={"lab": 1.0}, **asked)
+
+
+def test_a_bank_holds_what_the_stream_paints(tmp_path):
+    bank = a_bank(tmp_path)
+    bank.paint()
+    fresh = next(stream(Grid(3, 3), batch=5, frames=32, seed=1, domains="lab"))
+    kept = bank.batch(np.arange(5))
+    assert np.abs(kept.clip.numpy() - fresh.clip).max() <= 0.5 / 256 + 1e-4
+    assert np.array_equal(kept.pulse.numpy(), fresh.pulse)
+    assert np.array_equal(kept.contact_valid.numpy(), fresh.contact_valid)
+    assert np.array_equal(kept.heart_rate.numpy(), fresh.heart_rate, equal_nan=True)
+
+
+def test_every_clip_of_a_bank_comes_once_before_any_comes_again(tmp_path):
+    bank = a_bank(tmp_path)
+    bank.paint()
+    batches = bank.batches(2, 0, 0)
+    seen = np.concatenate([next(batches).items for _ in range(10)])
+    for epoch in seen.reshape(4, 5):
+        assert sorted(epoch) == list(range(5))
+    assert len({tuple(epoch) for epoch in seen.reshape(4, 5)}) > 1
+
+
+def test_a_bank_is_painted_once_and_mended(tmp_path):
+    bank = a_bank(tmp_path)
+    bank.paint()
+    (path,) = bank.folder.glob("*.safetensors")
+    whole, when = path.read_bytes(), path.stat().st_mtime_ns
+    bank.paint()
+    assert path.stat().st_mtime_ns == when
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match=r"is damaged.*Remove it"):
+        bank.batch(np.array([0]))
+    path.unlink()
+    (bank.folder / f".perfuse-{2**22 + 1}-00000.safetensors.part").write_bytes(b"half")  # of a run that was killed
+    bank.paint()
+    assert path.read_bytes() == whole
+    assert not list(bank.folder.glob(".perfuse-*"))
+
+
+def test_whatever_decides_the_clips_decides_the_folder(tmp_path):
+    folders = {
+        a_bank(tmp_path).folder,
+        a_bank(tmp_path, clips=6).folder,
+        a_bank(tmp_path, asked={"motion": "still"}).folder,
+        open_bank(tmp_path, Grid(4, 3), frames=32, clips=5, seed=1, domains={"lab": 1.0}).folder,
+        open_bank(tmp_path, Grid(3, 3), frames=33, clips=5, seed=1, domains={"lab": 1.0}).folder,
+        open_bank(tmp_path, Grid(3, 3), frames=32, clips=5, seed=2, domains={"lab": 1.0}).folder,
+        open_bank(tmp_path, Grid(3, 3), frames=32, clips=5, seed=1, domains={"talk": 1.0}).folder,
+    }
+    assert len(folders) == 7
+    assert a_bank(tmp_path, clips=256).folder == a_bank(tmp_path, clips=512).folder
+
+
+def test_lessons_are_asked_once_and_come_with_their_clips(tmp_path):
+    bank = a_bank(tmp_path)
+    bank.paint()
+    asked = []
+
+    def lesson(clip):
+        asked.append(len(clip))
+        return {"pulse": clip.mean((1, 3, 4)) / 256, "map0": clip.mean(1) / 256}
+
+    bank.teach(lesson, "k")
+    bank.teach(lesson, "k")
+    assert sum(asked) == 5
+    batch = cut(bank.batch(np.array([3, 1]), "k"), 32, torch.Generator())
+    assert torch.allclose(batch.taught["map0"], batch.clip.mean(1) / 256, atol=1e-3)
+    turned = augment(batch, Augment(flip=1.0), torch.Generator())
+    assert torch.allclose(turned.taught["map0"], turned.clip.mean(1) / 256, atol=1e-3)
+    assert torch.allclose(turned.taught["pulse"], turned.clip.mean((1, 3, 4)) / 256, atol=1e-3)
+
+
+def test_lessons_are_cut_with_their_clips(batch):
+    said = {"pulse": batch.clip.mean((1, 3, 4)), "map0": batch.clip.mean(1)}
+    part = cut(replace(batch, taught=said), 40, torch.Generator().manual_seed(3))
+    assert part.taught["pulse"].shape[1] == 40
+    assert torch.equal(part.taught["pulse"], part.clip.mean((1, 3, 4)))
+    assert torch.equal(part.taught["map0"], part.clip.mean(1))
+
+
+def test_lessons_need_a_bank_and_a_teacher(recipe, own_cache):
+    with pytest.raises(UsageError, match="without a bank"):
+        replace(recipe, simulated=replace(recipe.simulated, lessons=True))
+    with pytest.raises(UsageError, match="another speed"):
+        replace(recipe, simulated=replace(recipe.simulated, bank=4, lessons=True), augment=Augment(speed=(0.8, 1.2)))
+    asked = replace(recipe, simulated=replace(recipe.simulated, bank=4, lessons=True))
+    with pytest.raises(UsageError, match="blend has no teacher"):
+        sources(asked, make_task(asked), "cpu")
+
+
+def test_stages_change_the_weights_of_the_losses_and_end(recipe):
+    both = replace(recipe, stages=(Stage(2, {"pearson": 0.0}), Stage(5, {"pearson": 3.0})))
+    usual = {"pearson": 1.0, "spectrum": 0.3}
+    told = [weights_at(both, usual, step)["pearson"] for step in range(7)]
+    assert told == [0.0, 0.0, 3.0, 3.0, 3.0, 1.0, 1.0]
+    assert weights_at(both, usual, 0)["spectrum"] == 0.3
+    with pytest.raises(UsageError, match="rising steps"):
+        replace(recipe, stages=(Stage(5, {}), Stage(5, {})))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +276,7 @@ def ubfc(tmp_path_factory):
 def test_recordings_and_people_who_never_lived_mix(ubfc, recipe, tmp_path, monkeypatch):
     monkeypatch.setenv("PERFUSE_CACHE", str(tmp_path))
     both = replace(recipe, batch=2, frames=48, recorded=(Recorded(f"ubfc-rppg:{ubfc}", share=1.0),))
-    batches = mixed(sources(both, Grid(4, 4), frozenset({"pulse"}), "cpu"), 0)
+    batches = mixed(sources(both, of_task(recipe, 4), "cpu"), 0)
     found = [next(batches) for _ in range(8)]
     batches.close()
     real = [b for b in found if not b.settings]
@@ -177,10 +294,12 @@ def test_data_without_what_the_task_needs_stops_at_once(ubfc, recipe, tmp_path, 
         filmed(Recorded(f"ubfc-rppg:{ubfc}"), recipe, Grid(4, 4), frozenset({"pulse", "respiration"}))
     with pytest.raises(UsageError, match="samples of face and pulse in a row"):
         filmed(Recorded(f"ubfc-rppg:{ubfc}"), replace(recipe, frames=4000), Grid(4, 4), frozenset({"pulse"}))
+    task = of_task(recipe, 4)
+    task.needs = frozenset({"smell"})
     with pytest.raises(UsageError, match="no source gives"):
-        sources(recipe, Grid(4, 4), frozenset({"smell"}), "cpu")
+        sources(recipe, task, "cpu")
     with pytest.raises(UsageError, match="are 0"):
-        sources(replace(recipe, simulated=Simulated(share=0.0)), Grid(4, 4), frozenset({"pulse"}), "cpu")
+        sources(replace(recipe, simulated=Simulated(share=0.0)), of_task(recipe, 4), "cpu")
 
 
 # --- the loop

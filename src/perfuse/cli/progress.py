@@ -7,6 +7,7 @@ import time
 from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 PATIENCE_S = 1.0
 """The bar appears after this long."""
@@ -28,7 +29,7 @@ class Progress:
     def __init__(self, name: str, *, show: bool = True, unit: str = "s") -> None:
         console = Console(stderr=True)
         columns = bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[at]}")
-        self._bar = bars.Progress(*columns, console=console, transient=True, refresh_per_second=8)
+        self._bar = bars.Progress(*columns, _Left(), console=console, transient=True, refresh_per_second=8)
         self._task = self._bar.add_task(escape(name), total=None, at="")
         self._unit = unit
         self._wanted = show and console.is_terminal
@@ -51,3 +52,18 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.shown:
             self._bar.stop()
+
+
+class _Left(bars.ProgressColumn):
+    """Time left, where it can be told."""
+
+    def render(self, task: bars.Task) -> Text:
+        left = task.time_remaining
+        if left is None or task.finished:
+            return Text("")
+        minutes, seconds = divmod(round(left), 60)
+        return Text(
+            f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+            if minutes >= 60
+            else f"{minutes}:{seconds:02d} left"
+        )

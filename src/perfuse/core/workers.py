@@ -69,3 +69,14 @@ def _follow_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+
+
+def alive(process: int) -> bool:
+    """Tell whether a process of this number runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, SystemError):  # somebody else's, or a system that does not tell
+        return True
+    return True

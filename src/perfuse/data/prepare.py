@@ -13,7 +13,7 @@ from typing import Any
 
 from perfuse.core.errors import MissingExtraError, OutputError, SourceError, UsageError
 from perfuse.core.view import View
-from perfuse.core.workers import side_by_side
+from perfuse.core.workers import alive, side_by_side
 from perfuse.data.cache import entry_path
 from perfuse.data.entry import CorruptedError, Entry, read_entry, write_entry
 from perfuse.data.follow import follow
@@ -238,15 +238,5 @@ def _tidy(folder: Path) -> None:
 
     for place in [*folder.glob(".part-*"), *folder.glob("*/.*.part")]:
         digits = place.name.split("-")[1] if place.is_dir() else place.name.split(".")[-2]
-        if digits.isdigit() and not _alive(int(digits)):
+        if digits.isdigit() and not alive(int(digits)):
             shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, SystemError):  # somebody else's, or a system that does not tell
-        return True
-    return True

@@ -25,9 +25,14 @@ def cut(batch: Batch, length: int, generator: torch.Generator) -> Batch:
 
     clip = torch.stack([clip[:, s : s + length] for clip, s in zip(batch.clip, starts)])
     radar = None if batch.radar is None else torch.stack([r[:, s : s + length] for r, s in zip(batch.radar, starts)])
+    taught = batch.taught and {
+        name: torch.stack([row[s : s + length] for row, s in zip(said, starts)])
+        for name, said in batch.taught.items()
+    }
     return replace(
         batch,
         clip=clip,
+        taught=taught,
         pulse=part(batch.pulse),
         contact=part(batch.contact),
         contact_valid=part(batch.contact_valid),
@@ -49,6 +54,8 @@ def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
     if how.flip:
         turned = chance(count) < how.flip
         clip = torch.where(turned[:, None, None, None, None], clip.flip(4), clip)
+        if batch.taught:
+            batch = replace(batch, taught={name: _turned(said, turned) for name, said in batch.taught.items()})
     if how.gain or how.tint:
         factor = torch.exp(how.gain * spread(count, 1) + how.tint * spread(count, 3))
         clip = (clip * factor[:, :, None, None, None]).clamp(0, 255)
@@ -60,6 +67,11 @@ def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
     if low != high or low != 1.0:
         batch = _replayed(batch, low * (high / low) ** chance(count))
     return batch
+
+
+def _turned(said: Tensor, turned: Tensor) -> Tensor:
+    """Mirror the maps (B, T, h, w) of mirrored clips; series (B, T) have no sides."""
+    return said if said.ndim == 2 else torch.where(turned[:, None, None, None], said.flip(3), said)
 
 
 def _replayed(batch: Batch, speed: Tensor) -> Batch:

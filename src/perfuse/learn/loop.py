@@ -79,6 +79,7 @@ def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None
     fabric = Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)  # type: ignore[arg-type]
     device = fabric.device.type
     torch.use_deterministic_algorithms(True, warn_only=True)
+    parts = sources(recipe, task, device, progress and _before(progress, recipe.steps))
     everything = nn.ModuleDict({"student": task.student, "helpers": task.helpers})
     how = recipe.optimiser
     learnt = [p for p in everything.parameters() if p.requires_grad]
@@ -93,8 +94,8 @@ def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None
     validator = Validator(recipe, task, state["validation"] if state else None)
     everything.to(fabric.device)
     journal = Journal(folder, step)
-    batches = mixed(sources(recipe, task.view, task.needs, device), recipe.seed, step)
-    run = _Run(recipe, task, fabric, everything, optimiser, averaged, journal, validator, folder)
+    batches = mixed(parts, recipe.seed, step)
+    run = _Run(recipe, task, fabric, everything, optimiser, averaged, journal, validator, folder, dict(task.weights))
     try:
         return run.go(batches, step, progress)
     finally:
@@ -112,6 +113,7 @@ class _Run:
     journal: Journal
     validator: Validator
     folder: Path
+    weights: dict[str, float]
 
     def go(self, batches: Iterator[Any], step: int, progress: Progress | None) -> Trained:
         """Run from a step to the end."""
@@ -144,6 +146,7 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
         self.everything.train()
+        self.task.weights = weights_at(self.recipe, self.weights, step)
         with self.fabric.autocast():
             losses = self.task.losses(batch)
             loss = total(losses, self.task.weights)
@@ -184,6 +187,17 @@ class _Run:
             "validation": self.validator.state(),
         }
         checkpoint.save(self.folder, state, self.recipe.mark())
+
+
+def weights_at(recipe: Recipe, usual: dict[str, float], step: int) -> dict[str, float]:
+    """Return the weights of the losses at a step: those of the first stage that has not ended, or the usual ones."""
+    stage = next((stage for stage in recipe.stages if step < stage.until), None)
+    return usual if stage is None else {**usual, **stage.weights}
+
+
+def _before(progress: Progress, steps: int) -> Callable[[int, int, str], None]:
+    """Tell of what is made before the first step."""
+    return lambda done, count, what: progress(0, steps, f"{what}: {done} of {count}")
 
 
 def rate_at(how: Optimiser, step: int, steps: int) -> float:

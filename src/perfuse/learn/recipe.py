@@ -16,7 +16,7 @@ from perfuse.core.errors import SourceError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """Clips painted while training goes on."""
+    """Clips of people who never lived, painted while training goes on or kept in a bank."""
 
     share: float = 1.0
     """Of the steps, beside the other sources."""
@@ -24,8 +24,13 @@ class Simulated:
     """Domain to share, see perfuse.synth."""
     asked: dict[str, Any] = field(default_factory=dict)
     """Parameters that all subjects share."""
-    reuse: int = 1
-    """Steps that each clip serves, each time cut and augmented anew; painting is dearer than learning."""
+    bank: int = 0
+    """Clips that are painted beforehand and kept on disk, each cut and augmented anew when it comes. Painting is dearer
+    than learning, and runs that ask for the same clips share them. 0 paints endlessly."""
+    bank_seed: int = 0
+    """Of the bank: trainings with other seeds share its people."""
+    lessons: bool = False
+    """Keep what the teacher says of the bank's clips beside them, in place of asking it at every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,16 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """The first part of a training, with other weights of the losses."""
+
+    until: int
+    """Step with which it ends."""
+    weights: dict[str, float]
+    """Instead of the recipe's; a loss that is not named keeps its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A training.
 
@@ -107,6 +122,8 @@ class Recipe:
     model: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     """Of the task's losses, by name."""
+    stages: tuple[Stage, ...] = ()
+    """What is learnt first, in order."""
     optimiser: Optimiser = Optimiser()
     augment: Augment = Augment()
     validation: Validation = Validation()
@@ -128,6 +145,15 @@ class Recipe:
             raise UsageError(f"crop: {self.crop} was given.", f"Pass 32 to frames ({self.frames}), or 0 for all.")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"device: {self.device} was given.", "Pass auto, cpu or cuda.")
+        ends = [stage.until for stage in self.stages]
+        if ends != sorted(set(ends)) or any(end < 1 for end in ends):
+            raise UsageError(f"stages: they end with {ends}.", "State rising steps.")
+        if self.simulated is not None:
+            _between(self.simulated.bank, 0, 10**7, "simulated: bank")
+            if self.simulated.lessons and not self.simulated.bank:
+                raise UsageError("simulated: lessons without a bank.", "State bank, the number of clips, too.")
+            if self.simulated.lessons and self.augment.speed != (1.0, 1.0):
+                raise UsageError("simulated: lessons with another speed.", "Leave augment.speed as it is: 1 to 1.")
         if self.simulated is None and not self.recorded:
             raise UsageError("The recipe has no data.", "Leave 'simulated' as it is, or name recordings.")
 

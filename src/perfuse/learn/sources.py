@@ -1,4 +1,4 @@
-"""Where batches come from: painted on the way, cut from prepared recordings, or both.
+"""Where batches come from: painted on the way or kept in a bank, cut from prepared recordings, or both.
 
 The batch of a step is the same every time, wherever a run began.
 """
@@ -6,7 +6,6 @@ The batch of a step is the same every time, wherever a run began.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,7 +21,9 @@ from perfuse.data.entry import Entry
 from perfuse.data.labels import on_grid, usable
 from perfuse.data.prepare import open_entry, prepare
 from perfuse.data.splits import splits
+from perfuse.learn.bank import Bank, Told, open_bank
 from perfuse.learn.recipe import Recipe, Recorded, Simulated
+from perfuse.learn.task import Task, Taught
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
@@ -52,47 +53,54 @@ class Painted:
     device: str
 
     def batches(self, first: int) -> Iterator[Batch]:
-        """Yield batches; each is handed out ``reuse`` times, not in a row."""
+        """Yield batches that nobody has seen before."""
         r = self.recipe
-        reuse = max(1, self.how.reuse)
-        workers = r.workers if self.device == "cpu" else 0
-        fresh = stream(
+        return stream(
             self.view, batch=r.batch, frames=r.frames, seed=r.seed, domains=self.how.domains, radar=self.radar,
-            device=self.device, first=_fresh(first, reuse) * r.batch, workers=workers, **self.how.asked,
+            device=self.device, first=first * r.batch, workers=r.workers if self.device == "cpu" else 0,
+            **self.how.asked,
         )  # fmt: skip
-        if reuse == 1:
-            yield from fresh
-            return
-        with closing(fresh):  # type: ignore[type-var]
-            yield from _reused(fresh, first, reuse, r.seed)
 
 
-def _fresh(first: int, reuse: int) -> int:
-    """Return the number of the oldest painted batch that is still in use at a step."""
-    return first if reuse == 1 else max(0, first // reuse - WINDOW)
+@dataclass(frozen=True, slots=True)
+class Banked:
+    """Clips of a bank, over and over, each cut and augmented anew."""
+
+    bank: Bank
+    recipe: Recipe
+    device: str
+    lessons: str | None = None
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield batches; in an order of its own for each time through the bank."""
+        like = torch.zeros(1, device=self.device)
+        for batch in self.bank.batches(self.recipe.batch, self.recipe.seed, first, self.lessons):
+            yield batch.to(like)
 
 
-WINDOW = 16
-"""Painted batches that are in use beside the newest one where clips are reused."""
+def banked(how: Simulated, recipe: Recipe, task: Task, device: str, told: Told | None = None) -> Banked:
+    """Paint the bank of a recipe as far as it is missing, and ask the teacher, if it is to be asked beforehand.
 
-
-def _reused(fresh: Iterator[Batch], first: int, reuse: int, seed: int) -> Iterator[Batch]:
-    """Yield every painted batch when it is new and ``reuse - 1`` times more by chance, among the last few."""
-    kept: dict[int, Batch] = {}
-    newest = _fresh(first, reuse) - 1
-    step = first
-    while True:
-        wanted = step // reuse
-        while newest < wanted:
-            newest += 1
-            kept[newest] = next(fresh)
-            kept.pop(newest - WINDOW - 1, None)
-        low = max(0, newest - WINDOW)
-        if step % reuse:
-            yield kept[int(chance(seed, "reuse", step).integers(low, newest + 1))]
-        else:
-            yield kept[newest]
-        step += 1
+    Raises
+    ------
+    UsageError
+        If lessons are wanted of a task without a teacher.
+    OutputError
+        If the bank cannot be written.
+    """
+    bank = open_bank(
+        default_cache(), task.view, frames=recipe.frames, clips=how.bank, seed=how.bank_seed, domains=how.domains,
+        radar="radar" in task.needs, asked=how.asked,
+    )  # fmt: skip
+    bank.paint(max(1, recipe.workers), told)
+    if not how.lessons:
+        return Banked(bank, recipe, device)
+    if not isinstance(task, Taught):
+        raise UsageError(f"simulated: lessons, but {recipe.task} has no teacher.", "Leave lessons out.")
+    key = task.lesson_key()
+    task.helpers.to(device)
+    bank.teach(task.lesson, key, device, told)
+    return Banked(bank, recipe, device, key)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,25 +201,29 @@ def _scaled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     return filled / (filled.std() or 1.0)
 
 
-def sources(recipe: Recipe, view: Grid | Crop, needs: frozenset[str], device: str) -> list[tuple[float, Source]]:
-    """Return every source of a recipe with its share.
+def sources(recipe: Recipe, task: Task, device: str, told: Told | None = None) -> list[tuple[float, Source]]:
+    """Return every source of a recipe with its share; what it keeps on disk is made first.
 
     Raises
     ------
     UsageError
         If a source cannot give what the task needs.
+    OutputError
+        If something cannot be written.
     """
-    unknown = needs - GIVES
+    unknown = task.needs - GIVES
     if unknown:
         raise UsageError(
             f"The task needs {', '.join(sorted(unknown))}, which no source gives.", "Choose another task."
         )
-    found: list[tuple[float, Source]] = []
-    if recipe.simulated is not None:
-        found.append((recipe.simulated.share, Painted(recipe, recipe.simulated, view, "radar" in needs, device)))
-    found += [(how.share, filmed(how, recipe, view, needs)) for how in recipe.recorded]
-    if not sum(share for share, _ in found) > 0:
+    if not sum(how.share for how in [recipe.simulated, *recipe.recorded] if how is not None) > 0:
         raise UsageError("All shares of the recipe's data are 0.", "Give one of them more.")
+    found: list[tuple[float, Source]] = []
+    how = recipe.simulated
+    if how is not None and how.share > 0:
+        painted: Source = Painted(recipe, how, task.view, "radar" in task.needs, device)
+        found.append((how.share, banked(how, recipe, task, device, told) if how.bank else painted))
+    found += [(one.share, filmed(one, recipe, task.view, task.needs)) for one in recipe.recorded if one.share > 0]
     return found
 
 

@@ -40,6 +40,22 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class Taught(Protocol):
+    """A task with a frozen teacher, whose words may be written down beforehand."""
+
+    def lesson(self, clip: Tensor) -> Mapping[str, Tensor]:
+        """Return what the teacher says of clips (B, 3, T, H, W): named series (B, T) and maps (B, T, h, w).
+
+        ``losses`` takes them from ``batch.taught`` where they are there, cut and mirrored with their clips.
+        """
+        ...
+
+    def lesson_key(self) -> str:
+        """Return a hash of everything that decides the lessons."""
+        ...
+
+
 def total(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """Return the weighted sum of the losses that have a weight."""
     parts = [weights[name] * loss for name, loss in losses.items() if weights.get(name)]

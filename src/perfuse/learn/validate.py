@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from perfuse.learn.recipe import Recipe, Simulated
-from perfuse.learn.sources import Painted
+from perfuse.learn.sources import Painted, Source, banked
 from perfuse.learn.task import Task
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
@@ -92,6 +92,10 @@ class Validator:
             v = self.recipe.validation
             size = min(self.recipe.batch, v.clips)
             other = replace(self.recipe, seed=self.recipe.seed + OTHER, batch=size, workers=0)
-            source = Painted(other, Simulated(domains=v.domains), self.task.view, False, "cpu").batches(0)
-            self._clips = [next(source) for _ in range(max(1, v.clips // size))]
+            source: Source = Painted(other, Simulated(domains=v.domains), self.task.view, False, "cpu")
+            if self.recipe.simulated is not None and self.recipe.simulated.bank:
+                kept = Simulated(domains=v.domains, bank=v.clips, bank_seed=OTHER)
+                source = banked(kept, other, self.task, "cpu")
+            batches = source.batches(0)
+            self._clips = [next(batches) for _ in range(max(1, v.clips // size))]
         return self._clips

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -38,6 +39,8 @@ class Batch:
         Numbers of the clips in the stream.
     settings : tuple of Settings
         Everything else: domain, skin tone, radar quality, fault of the label, whether it is alive.
+    taught : mapping of arrays, (B, T) or (B, T, h, w), or None
+        What a teacher said of the clips beforehand, by name.
     """
 
     clip: Array
@@ -51,11 +54,12 @@ class Batch:
     rate_hz: float
     items: NDArray[np.int64]
     settings: tuple[Settings, ...]
+    taught: Mapping[str, Array] | None = None
 
     def to(self, like: Array) -> Batch:
         """Return the batch with its arrays of the kind and on the device of an array."""
-        own: dict[str, Any] = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("items", "settings", "rate_hz")
-        }
+        others = ("items", "settings", "rate_hz", "taught")
+        own: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
         moved: dict[str, Any] = {name: None if a is None else as_like(a, like) for name, a in own.items()}
-        return replace(self, **moved)
+        taught = None if self.taught is None else {name: as_like(a, like) for name, a in self.taught.items()}
+        return replace(self, **moved, taught=taught)

@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from perfuse.bench.machine import machine
+from perfuse.bench.runner import find_method
 from perfuse.core.frame import Frame
+from perfuse.face import adapt_detector
 from perfuse.pipeline import Session
 from perfuse.signal.beats import find_beats
 
@@ -212,10 +214,7 @@ def face_rows(quick: bool, methods: tuple[str, ...]) -> Iterator[Row]:
                 for method in methods:
                     rng = np.random.default_rng([number, step])
                     spoiled, pictures = spoil_frames(kind, level, t, [frames[k] for k in inside], rng)
-                    session = Session(method, history_s=None)
-                    for time_s, picture in zip(spoiled, pictures):
-                        session.push(Frame.from_rgb(picture, time_s))
-                    yield row("face", "sample_1", kind, level, start, truth, session.finish())
+                    yield row("face", "sample_1", kind, level, start, truth, measured(zip(spoiled, pictures), method))
 
 
 PHOTO_SPOILS = {
@@ -227,7 +226,7 @@ PHOTO_SPOILS = {
 }
 
 
-def photo_rows() -> Iterator[Row]:
+def photo_rows(methods: tuple[str, ...]) -> Iterator[Row]:
     """Measure one picture of the face held still, moved, lit by a flickering lamp: a photograph has no pulse."""
     times, frames, _ = face_clip()
     grain = sensor_noise(frames[0].shape, np.random.default_rng(0))
@@ -237,45 +236,61 @@ def photo_rows() -> Iterator[Row]:
             for number in range(2):
                 rng = np.random.default_rng([number, step])
                 spoiled, pictures = spoil_frames(kind, level, [float(t) for t in times], still, rng)
-                session = Session("pos", history_s=None)
-                for time_s, picture in zip(spoiled, pictures):
-                    session.push(Frame.from_rgb(picture, time_s))
-                yield row("photograph", f"{number}", kind, level, 0.0, None, session.finish())
+                shown = list(zip(spoiled, pictures))
+                for method in methods:
+                    yield row("photograph", f"{number}", kind, level, 0.0, None, measured(shown, method))
 
 
-def painted_rows() -> Iterator[Row]:
+def measured(shown, method, detector=None):
+    """Push pictures with their times through the door of a stream."""
+    session = Session(find_method(method), history_s=None, detector=detector)
+    for time_s, picture in shown:
+        session.push(Frame.from_rgb(picture, time_s))
+    return session.finish()
+
+
+def painted_rows(methods: tuple[str, ...]) -> Iterator[Row]:
     """Measure faces that `perfuse.synth` paints: other people, rates and skin tones than the one real face."""
     from perfuse.synth import subject
 
     for seed in range(1000, 1024):
         motion = ("still", "restless")[seed % 2]
         person = subject(seed, duration_s=20, width=320, height=240, motion=motion)
-        session = Session("pos", history_s=None)
-        for time_s, picture in person.frames():
-            session.push(picture, time_s)
+        shown = [(time_s, picture.copy()) for time_s, picture in person.frames()]
         tone = "tone 8 to 10" if person.truth.tone >= 8 else "tone 1 to 7"
         name = f"painted face, {tone}"
-        yield row(name, f"seed {seed}", motion, 0, 0.0, person.truth.heart_rate, session.finish())
+        for method in methods:
+            answer = measured(shown, method)
+            yield row(name, f"seed {seed}", motion, 0, 0.0, person.truth.heart_rate, answer)
 
 
-def skinless_rows() -> Iterator[Row]:
-    """Patches of the picture without skin, measured as if they were traces: nothing there beats."""
+SKINLESS_SPOILS = {"none": (0,), "nodding": (1,), "flicker": (0.01, 0.03), "compression": (28,)}
+
+
+def skinless_rows(methods: tuple[str, ...]) -> Iterator[Row]:
+    """Patches of the picture without skin, handed over as if they were faces: nothing there beats."""
     times, frames, _ = face_clip()
-    height, width = frames[0].shape[:2]
-    face = (slice(int(0.1 * height), int(0.95 * height)), slice(int(0.25 * width), int(0.75 * width)))
-    for number in range(24):
-        rng = np.random.default_rng(number)
-        y, x = int(rng.integers(0, height - 96)), int(rng.integers(0, width - 96))
-        if face[0].start - 96 < y < face[0].stop and face[1].start - 96 < x < face[1].stop:
-            x = (
-                int(rng.integers(0, face[1].start - 96))
-                if rng.random() < 0.5
-                else int(rng.integers(face[1].stop, width - 96))
-            )
-        session = Session("pos", history_s=None)
-        for time_s, picture in zip(times, frames):
-            session.push_trace(float(time_s), picture[y : y + 96, x : x + 96].reshape(-1, 3).mean(axis=0))
-        yield row("no skin", f"patch {number}", "none", 0, 0.0, None, session.finish())
+    for kind, levels in chosen(SKINLESS_SPOILS).items():
+        for step, level in enumerate(levels):
+            rng = np.random.default_rng([7, step])
+            spoiled, pictures = spoil_frames(kind, level, [float(t) for t in times], frames, rng)
+            shown = list(zip(spoiled, pictures))
+            for number in range(24):
+                box = [skinless_patch(frames[0].shape, number)]
+                for method in methods:
+                    answer = measured(shown, method, adapt_detector(lambda _, box=box: box))
+                    yield row("no skin", f"patch {number}", kind, level, 0.0, None, answer)
+
+
+def skinless_patch(shape, number):
+    """Return x, y, width, height of a patch beside the person of the clip."""
+    rng = np.random.default_rng(number)
+    height, width = shape[:2]
+    y, x = int(rng.integers(0, height - 96)), int(rng.integers(0, width - 96))
+    left, right = int(0.25 * width) - 96, int(0.75 * width)
+    if int(0.1 * height) - 96 < y < int(0.95 * height) and left < x < right:
+        x = int(rng.integers(0, left)) if rng.random() < 0.5 else int(rng.integers(right, width - 96))
+    return x, y, 96, 96
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
@@ -347,7 +362,13 @@ def write(rows: list[Row], cost: str, command: str) -> str:
         "",
         f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {machine()}, {cost}. Seeds are fixed in the script.",
         ABOUT,
-        *table(rows, lambda r: (r.group, "all")),
+        *[
+            line
+            for k, method in enumerate(dict.fromkeys(r.method for r in rows))
+            for line in table([r for r in rows if r.method == method], lambda r: (f"{r.group} ({r.method})", "all"))[
+                0 if k == 0 else 2 :
+            ]
+        ],
         summary(("all", "all"), rows),
         "",
         "## Step by step",
@@ -369,6 +390,7 @@ def main() -> None:
     parser.add_argument("--render", type=Path, help="make the tables again from the rows of an earlier run")
     parser.add_argument("--quick", action="store_true", help="a part of it, for a look in between")
     parser.add_argument("--only", choices=["face", "trace", "skin", "photo", "painted"], help="one kind of recording")
+    parser.add_argument("--methods", help="names or bundles, with commas; pos,chrom for the face, pos elsewhere")
     parser.add_argument("--spoil", action="append", default=[], help="one kind of spoiling; may be repeated")
     options = parser.parse_args()
     ONLY_SPOIL.extend(options.spoil)
@@ -380,12 +402,13 @@ def main() -> None:
         shared_data()
     if options.rows:
         options.rows.unlink(missing_ok=True)
+    wanted = tuple((options.methods or "pos").split(","))
     kinds = {
-        "face": lambda: face_rows(options.quick, ("pos", "chrom")),
+        "face": lambda: face_rows(options.quick, wanted if options.methods else ("pos", "chrom")),
         "trace": lambda: trace_rows(options.quick),
-        "skin": skinless_rows,
-        "photo": photo_rows,
-        "painted": painted_rows,
+        "skin": lambda: skinless_rows(wanted),
+        "photo": lambda: photo_rows(wanted),
+        "painted": lambda: painted_rows(wanted),
     }
     for name, make in kinds.items():
         if options.only in (None, name) and not options.render:
@@ -397,6 +420,7 @@ def main() -> None:
                 print(f"\r{len(rows)} windows, {time.perf_counter() - begin:.0f} s", end="", file=sys.stderr)
     print(file=sys.stderr)
     command = "python benchmarks/honesty.py" + (" --quick" if options.quick else "")
+    command += f" --methods {options.methods}" if options.methods else ""
     cost = "rows of an earlier run" if options.render else f"{time.perf_counter() - begin:.0f} s"
     text = write(rows, cost, command)
     print(text)

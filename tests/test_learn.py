@@ -14,7 +14,7 @@ from perfuse.cli import main
 from perfuse.core.errors import OutputError, SourceError, UsageError
 from perfuse.core.view import Grid
 from perfuse.learn import checkpoint
-from perfuse.learn.augment import augment, cut
+from perfuse.learn.augment import _swayed, augment, cut
 from perfuse.learn.bank import open_bank
 from perfuse.learn.journal import Journal, read
 from perfuse.learn.loop import rate_at, train, weights_at
@@ -124,6 +124,29 @@ def test_replay_at_another_speed_changes_the_rate_with_the_wave(batch):
     assert torch.allclose(slow.heart_rate, batch.heart_rate / 2)
     assert torch.allclose(slow.pulse[:, ::2], batch.pulse[:, :32], atol=1e-5)
     assert torch.allclose(slow.clip[:, :, ::2], batch.clip[:, :, :32], atol=1e-3)
+
+
+def test_light_drifts_motion_sways_and_codecs_take_what_is_small(batch):
+    def changed(**how):
+        return augment(batch, Augment(flip=0.0, **how), torch.Generator().manual_seed(5)).clip
+
+    lit = changed(light=0.1) / batch.clip
+    assert lit.std(dim=(1, 3, 4)).max() < 1e-3  # all pixels alike
+    assert 0.005 < lit.mean(dim=(1, 3, 4)).std(dim=1).max() < 0.15
+    flat = replace(batch, clip=batch.clip[..., :1, :1].expand(-1, -1, -1, 6, 6))
+    swayed = augment(flat, Augment(flip=0.0, motion=2.0), torch.Generator().manual_seed(5)).clip
+    assert torch.allclose(swayed, flat.clip, atol=1e-3)  # nothing to be seen of motion where all is one colour
+    assert (changed(motion=1.0) - batch.clip).abs().max() > 0.5
+    coded = changed(compression=(30.0, 40.0))
+    steps = [(x[:, :, 1:] - x[:, :, :-1]).abs().mean() for x in (batch.clip, coded)]
+    assert steps[1] < 0.7 * steps[0]
+
+
+def test_motion_moves_right_and_down(batch):
+    way = torch.zeros(len(batch.clip), 2, batch.clip.shape[2])
+    way[:, 0] = 1.0
+    moved = _swayed(batch.clip, way)
+    assert torch.allclose(moved[..., 1:], batch.clip[..., :-1], atol=1e-2)
 
 
 def test_nothing_asked_changes_nothing(batch):

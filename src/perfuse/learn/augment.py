@@ -6,9 +6,14 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from perfuse.learn.recipe import Augment
 from perfuse.synth.batch import Batch
+from perfuse.synth.camera.codec import compress
+
+SCALE = 4.0
+"""Pixels of a camera's picture in one of a clip: codecs are made for the former. ASSUMED, a face of 150 in 36."""
 
 
 def cut(batch: Batch, length: int, generator: torch.Generator) -> Batch:
@@ -59,6 +64,15 @@ def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
     if how.gain or how.tint:
         factor = torch.exp(how.gain * spread(count, 1) + how.tint * spread(count, 3))
         clip = (clip * factor[:, :, None, None, None]).clamp(0, 255)
+    if how.light:
+        course = _wandering(spread(count, 1, clip.shape[2]))[:, :, :, None, None]
+        clip = (clip * torch.exp(how.light * chance(count, 1, 1, 1, 1) * course)).clamp(0, 255)
+    if how.motion:
+        way = _wandering(spread(count, 2, clip.shape[2])).clamp(-2, 2) / 2
+        clip = _swayed(clip, how.motion * chance(count, 1, 1) * way)
+    if how.compression[0] != how.compression[1]:
+        low, high = how.compression
+        clip = _compressed(clip, low + (high - low) * chance(count))
     if how.noise:
         size = how.noise * chance(count, 1, 1, 1, 1)
         clip = clip + size * spread(*clip.shape)
@@ -67,6 +81,31 @@ def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
     if low != high or low != 1.0:
         batch = _replayed(batch, low * (high / low) ** chance(count))
     return batch
+
+
+def _wandering(steps: Tensor) -> Tensor:
+    """Sum up steps (..., T) to a walk with mean 0 and spread 1."""
+    walk = steps.cumsum(-1)
+    walk = walk - walk.mean(-1, keepdim=True)
+    return walk / (walk.std(-1, correction=0, keepdim=True) + 1e-9)
+
+
+def _swayed(clip: Tensor, way: Tensor) -> Tensor:
+    """Move every frame of (B, 3, T, H, W) by ``way`` (B, 2, T) pixels, right and down; bilinear, edges repeated."""
+    batch, _, frames, height, width = clip.shape
+    half = torch.tensor([width / 2, height / 2], device=clip.device)
+    still = torch.eye(2, 3, device=clip.device).expand(batch * frames, 2, 3).clone()
+    still[:, :, 2] = -way.transpose(1, 2).flatten(0, 1) / half
+    grid = functional.affine_grid(still, [batch * frames, 3, height, width], align_corners=False)
+    pictures = clip.transpose(1, 2).flatten(0, 1)
+    moved = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return moved.view(batch, frames, 3, height, width).transpose(1, 2)
+
+
+def _compressed(clip: Tensor, strength: Tensor) -> Tensor:
+    """Pass (B, 3, T, H, W) through the stand-in for H.264, which wants frames before colours."""
+    coded = compress(clip.transpose(1, 2), strength.cpu().double().numpy(), scale=SCALE)
+    return torch.as_tensor(coded).transpose(1, 2).to(clip.dtype)
 
 
 def _turned(said: Tensor, turned: Tensor) -> Tensor:

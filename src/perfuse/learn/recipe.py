@@ -25,8 +25,8 @@ class Simulated:
     asked: dict[str, Any] = field(default_factory=dict)
     """Parameters that all subjects share."""
     bank: int = 0
-    """Clips that are painted beforehand and kept on disk, each cut and augmented anew when it comes. Painting is dearer
-    than learning, and runs that ask for the same clips share them. 0 paints endlessly."""
+    """Clips that are painted beforehand and kept on disk, each cut and augmented anew when it comes. Painting is
+    dearer than learning, and runs that ask for the same clips share them. 0 paints endlessly."""
     bank_seed: int = 0
     """Of the bank: trainings with other seeds share its people."""
     lessons: bool = False
@@ -76,6 +76,12 @@ class Augment:
     """Spread of the logarithm of brightness."""
     tint: float = 0.0
     """Spread of the logarithm of each colour."""
+    light: float = 0.0
+    """Largest spread of the logarithm of a light that drifts; what is drawn is up to this."""
+    motion: float = 0.0
+    """Farthest way, in pixels or cells, that the picture sways; what is drawn is up to this."""
+    compression: tuple[float, float] = (0.0, 0.0)
+    """Least and most of a video codec's strength, on the scale of x264's crf; equal ones compress nothing."""
     noise: float = 0.0
     """Levels of noise per pixel."""
 

@@ -19,6 +19,8 @@ FEATURES = 21
 DARK = 24.0
 """Levels; darker cells carry noise and codec artefacts, and may not be chosen for it."""
 EPS = 1e-6
+LINES = torch.arange(38.0, 232.0, 2.0)
+"""Beats a minute at which a wave is asked for its strongest line."""
 
 
 class Blend(nn.Module):
@@ -60,11 +62,12 @@ class Blend(nn.Module):
             for d in dilations
         )
         self.leave = nn.Conv1d(width, 1, 1)
-        self.trust = nn.Sequential(nn.Linear(2 * width + 3, 24), nn.ELU(), nn.Linear(24, 1))
+        self.trust = nn.Sequential(nn.Linear(2 * width + 3 + SIGNS, 24), nn.ELU(), nn.Linear(24, 1))
 
     def forward(self, clip: Tensor) -> dict[str, Tensor]:
         """Return ``pulse`` and ``quality``."""
-        traces, _ = self.averaged(clip)
+        fast, weights = self.averaged(clip)
+        traces = torch.einsum("bctn,bkn->bkct", fast, weights)
         named = _named(traces, self.rate_hz)
         shared = traces / (_spread(traces, (2, 3)) + EPS)
         single = traces / (_spread(traces, (3,)) + EPS)
@@ -72,17 +75,19 @@ class Blend(nn.Module):
         for layer in self.layers:
             hidden = hidden + layer(hidden)
         pulse = self.leave(hidden)[:, 0]
-        return {"pulse": pulse, "quality": self._quality(hidden, pulse, named)}
+        # what is judged must not bend the wave: no gradient leads back from here
+        told = [x.detach() for x in (hidden, pulse, named, fast, weights)]
+        return {"pulse": pulse, "quality": self._quality(*told)}
 
     def averaged(self, clip: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighed log colours (B, maps, 3, T) and the weights (B, maps, cells), which sum to 1."""
+        """Return the log colours of all cells less their slow part (B, 3, T, cells), and weights (B, maps, cells)."""
         cells = clip.clamp(min=0).flatten(3)  # (B, 3, T, N)
         logs = torch.log(cells + 2.0)
         slow = _smooth(logs.transpose(2, 3), round(SLOW_S * self.rate_hz)).transpose(2, 3)
         fast = logs - slow
         mean = cells.mean(dim=2)  # (B, 3, N)
         weights = self._weights(fast, slow, mean)
-        return torch.einsum("bctn,bkn->bkct", fast, weights), weights
+        return fast, weights
 
     def _weights(self, fast: Tensor, slow: Tensor, mean: Tensor) -> Tensor:
         steps = fast[:, :, 1:] - fast[:, :, :-1]
@@ -101,15 +106,44 @@ class Blend(nn.Module):
         dark = torch.relu(DARK - grey) / DARK
         return torch.softmax(logits - 6.0 * dark, dim=2)
 
-    def _quality(self, hidden: Tensor, pulse: Tensor, named: Tensor) -> Tensor:
-        """Judge the answer: from what the network saw, and from how much its wave is like POS, CHROM and itself."""
+    def _quality(self, hidden: Tensor, pulse: Tensor, named: Tensor, fast: Tensor, weights: Tensor) -> Tensor:
+        """Judge the answer: by what the network saw, how much its wave is like POS and CHROM, and what blood does."""
         wave = pulse - pulse.mean(dim=1, keepdim=True)
         wave = wave / (wave.pow(2).mean(dim=1, keepdim=True).sqrt() + EPS)
         alike = (named * wave[:, None, None]).mean(dim=3)  # (B, maps, 2)
         pooled = [hidden.mean(dim=2), _spread(hidden, (2,)).squeeze(2), alike.mean(dim=1)]
         rough = (wave[:, 1:] - wave[:, :-1]).pow(2).mean(dim=1, keepdim=True)
-        logit: Tensor = self.trust(torch.cat([*pooled, rough], dim=1))
+        told = torch.cat([*pooled, rough, *_blood(wave, fast, weights), *_line(wave, self.rate_hz)], dim=1)
+        logit: Tensor = self.trust(told)
         return logit[:, 0]
+
+
+SIGNS = 9
+"""What :func:`_blood` and :func:`_line` tell."""
+
+
+def _blood(wave: Tensor, fast: Tensor, weights: Tensor) -> list[Tensor]:
+    """Tell where and in which colours the wave (B, T) is: blood has a colour, a lamp shines on the wall as well."""
+    share = weights.mean(dim=1, keepdim=True)  # (B, 1, N)
+    size = torch.einsum("bctn,bt->bcn", fast, wave) / wave.shape[1]  # how much of the wave is in a cell
+    here, everywhere = (size * share).sum(dim=2), size.mean(dim=2)  # (B, 3)
+    strength = here.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-5
+    green = size[:, 1]
+    coherent = here[:, 1:2] / ((green.pow(2) * share[:, 0]).sum(dim=1, keepdim=True).sqrt() + 1e-5)
+    beyond = torch.log((everywhere.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-5) / strength)
+    unrest = _spread((fast * share[:, :, None]).sum(dim=3), (2,)).squeeze(2).pow(2).sum(dim=1, keepdim=True).sqrt()
+    return [here / strength, torch.log(strength) + 6.0, coherent, beyond, strength / (unrest + 1e-5)]
+
+
+def _line(wave: Tensor, rate_hz: float) -> list[Tensor]:
+    """Tell how much of the power of waves (B, T) the strongest line holds, and how evenly the lines share it."""
+    count = wave.shape[1]
+    times = torch.arange(count, device=wave.device, dtype=wave.dtype)
+    taper = 0.5 - 0.5 * torch.cos(2 * torch.pi * (times + 0.5) / count)
+    angle = 2 * torch.pi / 60.0 / rate_hz * LINES.to(wave)[:, None] * times
+    power = ((wave * taper) @ torch.cos(angle).T) ** 2 + ((wave * taper) @ torch.sin(angle).T) ** 2
+    power = power / (power.sum(dim=1, keepdim=True) + 1e-9)
+    return [10.0 * power.amax(dim=1, keepdim=True), -(power * torch.log(power + 1e-9)).sum(dim=1, keepdim=True) / 4.0]
 
 
 def _named(traces: Tensor, rate_hz: float) -> Tensor:

@@ -2,8 +2,8 @@
 
     python benchmarks/learn.py [--steps 60] [--out docs/results/learn.md] [blend/desk kdphys/desk ...]
 
-Prints seconds a step and the share of them spent waiting for data. Banks are painted first, into a folder of their own;
-how long that took is told as well. One thread learns, ``workers`` processes paint.
+Prints seconds a step and the share of them spent waiting for data. Banks are painted first, into a folder of their
+own: how long that took is told as well. One thread learns, ``workers`` processes paint.
 """
 
 from __future__ import annotations

@@ -59,8 +59,13 @@ def network(
     input_type=TensorProto.FLOAT,
     batch="batch",
     properties=None,
+    quality=None,
+    quality_type=TensorProto.FLOAT,
 ):
-    """Mean green of the cells (B, T), weighted if asked for, and whatever ``after`` makes of it; serialised."""
+    """Mean green of the cells (B, T), weighted if asked for, and whatever ``after`` makes of it; serialised.
+
+    ``quality``: a logit, or what makes one (B,) of the mean green, for a network that judges itself.
+    """
     net, frame = Net(), frame_of(view)
     cells = list(range(2, 1 + len(frame)))
     green = net("Gather", "cells", net.constant(np.int64(1)), axis=1 + len(frame))
@@ -79,6 +84,10 @@ def network(
         taken.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, [batch, length, *frame[:-1]]))
     taken += inputs or []
     given = [helper.make_tensor_value_info(output[0], output[1], None)]
+    if quality is not None:
+        judged = quality(net, mean) if callable(quality) else always(quality)(net, mean)
+        net.nodes.append(helper.make_node("Identity", [judged], ["quality"]))
+        given.append(helper.make_tensor_value_info("quality", quality_type, None))
     model = helper.make_model(
         helper.make_graph(net.nodes, "toy", taken, given, net.constants),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -86,6 +95,18 @@ def network(
     )
     helper.set_model_props(model, properties or {})
     return model.SerializeToString()
+
+
+def always(logit):
+    """Judge every window alike."""
+    return lambda net, green: net(
+        "Add", net("Mul", brightness(net, green), net.constant(np.float32(0))), net.constant(np.float32(logit))
+    )
+
+
+def brightness(net, green):
+    """Mean green of the window (B,)."""
+    return net("ReduceMean", green, axes=[1], keepdims=0)
 
 
 def smoothed(net, green):

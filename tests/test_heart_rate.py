@@ -1,12 +1,15 @@
 """Laws of the heart rate: scale, silence, noise, calibration on waves of known rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfuse.core.signals import Waveform
-from perfuse.vitals.heart_rate import SHORTEST_S, heart_rate
+from perfuse.vitals.heart_rate import DOUBTED, LEAST_TRUST, SHORTEST_S, UNSURE, _answer, heart_rate
+from perfuse.vitals.rate_posterior import rate_grid
 
 RATE = 30.0
 
@@ -89,3 +92,99 @@ def test_the_head_moving_at_a_rate_makes_it_less_believable():
     t = np.arange(300) / RATE
     nodding = np.stack([np.sin(2 * np.pi * 1.2 * t), np.zeros(300)])
     assert heart_rate(pulse, motion=nodding).series[0].vital.quality < heart_rate(pulse).series[0].vital.quality
+
+
+# --- methods that judge themselves --------------------------------------------------------------------------------
+
+
+def trusting(pulse, trust):
+    return replace(pulse, trust=np.broadcast_to(np.asarray(trust, float), pulse.samples.shape))
+
+
+noisy_waves = st.builds(
+    wave, hz=st.floats(0.6, 3.8), seconds=st.floats(6, 30), noise=st.floats(0, 4), seed=st.integers(0, 99)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(pulse=noisy_waves)
+def test_full_trust_changes_nothing(pulse):
+    assert heart_rate(trusting(pulse, 1.0)) == heart_rate(pulse) == heart_rate(trusting(pulse, LEAST_TRUST))
+
+
+@settings(max_examples=40, deadline=None)
+@given(pulse=noisy_waves)
+def test_no_trust_no_value(pulse):
+    without, answer = heart_rate(pulse), heart_rate(trusting(pulse, 0.0))
+    assert answer.vital.value is None
+    assert answer.peak_hz is not None
+    assert answer.vital.reason == (UNSURE if without.vital.value is None else DOUBTED)
+    for mine, other in zip(answer.series, without.series, strict=True):
+        assert mine.vital.reason == (UNSURE if other.vital.value is None else DOUBTED)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pulse=noisy_waves, pair=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
+def test_less_trust_never_looks_like_more_knowledge(pulse, pair):
+    less, more = (heart_rate(trusting(pulse, trust)) for trust in pair)
+    for one, two in zip((less.vital, *(p.vital for p in less.series)), (more.vital, *(p.vital for p in more.series))):
+        if one.value is None:
+            continue
+        # exact for one window (below); over many, doubt also moves their weights, and with them both by a hair
+        assert two.value is not None or one.quality < 0.305
+        if two.value is None:
+            continue
+        assert one.quality <= two.quality + 0.005
+        assert one.high - one.low >= 0.98 * (two.high - two.low)
+
+
+@given(
+    p=st.lists(st.floats(0, 1), min_size=0, max_size=4), pair=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted)
+)
+def test_one_window_of_any_distribution_obeys_that_too(p, pair):
+    """Rates at an end of the range among them, where spreading evenly would narrow the interval by itself."""
+    grid = rate_grid()
+    weights = np.full(len(grid), 1e-9)
+    weights[np.round(np.array([0.01, *p]) * (len(grid) - 1)).astype(int)] += 1
+    window = wave(1.2, 10).samples
+    less, more = (_answer(weights / weights.sum(), grid, window, RATE, trust) for trust in pair)
+    assert less.value == more.value
+    assert less.quality <= more.quality + 1e-12
+    assert less.low <= more.low + 1e-12
+    assert less.high >= more.high - 1e-12
+
+
+def test_half_the_trust_that_is_needed_is_half_the_quality_and_a_wide_interval():
+    pulse = wave(1.2, 12)
+    whole, half = heart_rate(pulse).vital, heart_rate(trusting(pulse, LEAST_TRUST / 2)).vital
+    assert half.value == whole.value
+    assert half.quality == pytest.approx(0.5 * whole.quality, abs=0.03)
+    assert half.high - half.low > 100 > 5 > whole.high - whole.low
+
+
+def test_windows_without_trust_do_not_speak_for_those_with():
+    """A wave at another rate for two thirds of the time, which the network does not recognise."""
+    truth, other = wave(1.2, 60), wave(2.0, 60)
+    first = np.arange(1800) < 600
+    pulse = replace(truth, samples=np.where(first, truth.samples, other.samples))
+    assert heart_rate(pulse).vital.value != pytest.approx(72, abs=5)
+    answer = heart_rate(trusting(pulse, np.where(first, 1.0, 0.0)))
+    assert answer.vital.value == pytest.approx(72, abs=3)  # windows across the border pull a little
+    assert answer.vital.quality > 0.5
+    assert answer.series[-1].vital.reason == DOUBTED
+
+
+def test_trust_of_what_was_not_measured_is_not_counted():
+    pulse = wave(1.2, 12)
+    valid = abs(np.arange(len(pulse)) - 180) > 20
+    gap = replace(pulse, samples=np.where(valid, pulse.samples, 0), valid=valid)
+    assert heart_rate(trusting(gap, valid)) == heart_rate(gap)
+
+
+def test_noise_is_the_reason_where_it_is():
+    rng = np.random.default_rng(1)
+    pulse = Waveform(0, RATE, rng.normal(size=300), np.ones(300, bool))
+    assert heart_rate(pulse).vital.reason == UNSURE
+    assert heart_rate(trusting(pulse, 0.0)).vital.reason == UNSURE
+    barely = wave(1.2, 10)
+    assert heart_rate(trusting(barely, 0.1)).vital.reason == DOUBTED

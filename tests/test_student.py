@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 import perfuse
 from methods_scene import chunks, likeness, scene
-from networks import CARD, CROP, GRID, TRACE, bundle, frame_of, network, smoothed
+from networks import CARD, CROP, GRID, TRACE, brightness, bundle, frame_of, network, smoothed
 from perfuse.cli import main
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.method import Method
@@ -26,6 +26,13 @@ from perfuse.methods.bundle import LARGEST_WINDOW
 from perfuse.methods.student import load_bundle
 from perfuse.synth import subject
 
+
+def doubt(net, green):
+    """A logit that changes from window to window: the last sample over the mean."""
+    last = net("Gather", green, net.constant(np.int64(-1)), axis=1)
+    return net("Mul", net("Sub", last, brightness(net, green)), net.constant(np.float32(0.5)))
+
+
 STUDENTS = {
     "trace": lambda: (network(TRACE), TRACE),
     "trace, smoothed": lambda: (network(TRACE, smoothed), TRACE),
@@ -33,6 +40,7 @@ STUDENTS = {
     "grid, weighted": lambda: (network(GRID, weights=True), GRID),
     "grid, one length": lambda: (network(GRID, smoothed, length=60), GRID),
     "crop": lambda: (network(CROP, smoothed), CROP),
+    "crop, judging": lambda: (network(CROP, smoothed, quality=doubt), CROP),
     "crop, weighted, batch of one": lambda: (network(CROP, weights=True, batch=1), CROP),
 }
 every_student = pytest.mark.parametrize("name", STUDENTS)
@@ -157,6 +165,8 @@ def test_chunking_law(students, name, data):
     parts = run(method, values, valid=valid, weights=weights, cuts=cuts)
     assert np.array_equal(whole.samples, parts.samples)
     assert np.array_equal(whole.valid, parts.valid)
+    assert (whole.trust is None) == ("judging" not in name)
+    assert whole.trust is None or np.array_equal(whole.trust, parts.trust)
     assert not whole.samples[~whole.valid].any()
 
 
@@ -452,6 +462,23 @@ def hidden_length(net, green):
             ["float64", "float32"],
         ),
         (lambda: network(GRID, noisy), GRID, ["two answers to one input"]),
+        (
+            lambda: network(GRID, quality=lambda n, g: noisy(n, brightness(n, g))),
+            GRID,
+            ["two answers to one input"],
+        ),
+        (lambda: network(GRID, quality=lambda n, g: g), GRID, ["answers (1, 60), float32, as 'quality'", "(batch,)"]),
+        (
+            lambda: network(GRID, quality=lambda n, g: n("Unsqueeze", brightness(n, g), n.constant([1]))),
+            GRID,
+            ["answers (1, 1), float32, as 'quality'"],
+        ),
+        (
+            lambda: network(GRID, quality=lambda n, g: n("Cast", brightness(n, g), to=11), quality_type=11),
+            GRID,
+            ["answers (1,), float64, as 'quality'"],
+        ),
+        (lambda: network(GRID, output=("quality", TensorProto.FLOAT)), GRID, ["has the outputs quality", "'pulse'"]),
         (lambda: network(GRID, hidden_length), GRID, ["not of 46", "min_s to window_s"]),
         (lambda: network(GRID, folded), GRID | {"rate_hz": 32}, ["64 samples but not of 49", "min_s"]),
         (lambda: network(TRACE, inputs=extra("weights", ["batch", "time", 1])), TRACE, ["takes 'weights'", "traces"]),

@@ -7,7 +7,7 @@ from methods_scene import chunks
 from perfuse.core.card import Card
 from perfuse.core.errors import UsageError
 from perfuse.core.method import Method
-from perfuse.core.signals import Chunk
+from perfuse.core.signals import Chunk, Waveform
 from perfuse.core.view import Trace
 from perfuse.methods.windowed import fold, windowed
 
@@ -21,9 +21,15 @@ def toy(windows, rate_hz):
     return (red - red.mean(axis=-1, keepdims=True)) * (1 + red.std(axis=-1, keepdims=True))
 
 
-def make(size, hop, least, taper="hann"):
+def judging(windows, rate_hz):
+    """The same, with a trust that depends on the whole window and differs within it."""
+    wave = toy(windows, rate_hz)
+    return np.stack([wave, 0.5 + 0.4 * np.tanh(wave / 20)], axis=-1)
+
+
+def make(size, hop, least, taper="hann", fn=toy):
     hop_s = None if hop is None else hop / RATE
-    return windowed(toy, card=CARD, view=Trace(), window_s=size / RATE, hop_s=hop_s, min_s=least / RATE, taper=taper)
+    return windowed(fn, card=CARD, view=Trace(), window_s=size / RATE, hop_s=hop_s, min_s=least / RATE, taper=taper)
 
 
 def starts_of(count, size, hop):
@@ -34,7 +40,7 @@ def starts_of(count, size, hop):
     return regular if regular[-1] + size == count else [*regular, count - size]
 
 
-def by_definition(values, size, hop, least, taper):
+def by_definition(values, size, hop, least, taper, fn=toy):
     """Weighted mean of all window estimates, sample by sample."""
     count = len(values)
     if count < least:
@@ -42,7 +48,7 @@ def by_definition(values, size, hop, least, taper):
     size = min(size, count)
     above, below = np.zeros(count), np.zeros(count)
     for start in starts_of(count, size, hop):
-        estimate = toy(values[start : start + size].astype(float), RATE)
+        estimate = fn(values[start : start + size].astype(float), RATE)
         for k in range(size):
             weight = 1.0 if taper == "flat" else np.sin(np.pi * (k + 0.5) / size) ** 2
             above[start + k] += weight * estimate[k]
@@ -67,6 +73,57 @@ def test_overlap_add_is_the_weighted_mean(shape, count, taper):
     samples, valid = by_definition(values[:, 0], size, hop, least, taper)
     np.testing.assert_allclose(wave.samples, samples, atol=1e-9)
     assert np.array_equal(wave.valid, valid)
+
+
+@given(shapes, st.integers(0, 45), st.sampled_from(["hann", "flat"]))
+def test_trust_is_averaged_like_the_wave_and_leaves_it_alone(shape, count, taper):
+    size, hop, least = shape
+    values = noise(count)
+    wave = fold(make(size, hop, least, taper, judging), chunks(values, RATE))
+    plain = fold(make(size, hop, least, taper), chunks(values, RATE))
+    assert plain.trust is None
+    assert (plain.samples.tobytes(), plain.valid.tobytes()) == (wave.samples.tobytes(), wave.valid.tobytes())
+    if count < least:
+        assert wave.trust is None
+        return
+    trust, _ = by_definition(values[:, 0], size, hop, least, taper, lambda *window: judging(*window)[:, 1])
+    np.testing.assert_allclose(wave.trust, trust, atol=1e-9)
+
+
+@given(shapes, st.integers(2, 45))
+def test_full_trust_stays_full(shape, count):
+    """Not 1 - 1e-16: a network that never doubts gives the very answer of one that does not judge."""
+    size, hop, _ = shape
+    sure = make(size, hop, 2, fn=lambda *window: np.stack([toy(*window), np.ones(window[0].shape[:2])], axis=-1))
+    assert (fold(sure, chunks(noise(count), RATE)).trust == 1).all()
+
+
+@given(shapes, st.integers(0, 60), st.data())
+def test_trust_does_not_know_of_chunks(shape, total, data):
+    method = make(*shape, fn=judging)
+    values = noise(total)
+    valid = np.ones(total, bool)
+    for low in data.draw(st.lists(st.integers(0, total), max_size=4)):
+        valid[low : low + data.draw(st.integers(1, 8))] = False
+    whole = fold(method, chunks(values, RATE, valid))
+    state, emitted = method.start(), []
+    for chunk in chunks(values, RATE, valid, cuts=data.draw(st.lists(st.integers(0, total), max_size=8)), last=False):
+        state, wave = method.step(state, chunk)
+        emitted.append(wave)
+        stop = chunk.start + len(chunk)
+        peek = method.step(state, Chunk(stop, RATE, values[:0], valid[:0], last=True))[1]
+        prefix = fold(method, chunks(values[:stop], RATE, valid[:stop]))
+        same_trust(Waveform.concatenate([*emitted, peek]), prefix)
+    same_trust(Waveform.concatenate([*emitted, peek]), whole)
+    assert (whole.trust is None) == (not whole.valid.any())
+    if whole.trust is not None:
+        assert not whole.trust[~whole.valid].any()
+        assert (whole.trust[whole.valid] > 0).all()
+
+
+def same_trust(one, two):
+    assert (one.trust is None) == (two.trust is None)
+    assert one.trust is None or one.trust.tobytes() == two.trust.tobytes()
 
 
 @given(shapes, st.integers(1, 60), st.data())

@@ -53,15 +53,24 @@ class Waveform:
         Arbitrary unit, finite everywhere, zero where invalid.
     valid : ndarray of bool, (N,)
         False where nothing was measured.
+    trust : ndarray, float64, (N,), or None
+        0..1: how probable the method itself holds it that what it wrote here is right (its rate within 5/min of the
+        truth), 0 where nothing was measured; None for methods that do not judge themselves.
     """
 
     start: int
     rate_hz: float
     samples: NDArray[np.float64]
     valid: NDArray[np.bool_]
+    trust: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def after(self, count: int) -> Waveform:
+        """Return what follows the first ``count`` samples (0 to N)."""
+        trust = None if self.trust is None else self.trust[count:]
+        return Waveform(self.start + count, self.rate_hz, self.samples[count:], self.valid[count:], trust)
 
     @staticmethod
     def empty(start: int, rate_hz: float) -> Waveform:
@@ -71,6 +80,8 @@ class Waveform:
     @staticmethod
     def concatenate(parts: list[Waveform]) -> Waveform:
         """Join consecutive waveforms of one rate into one.
+
+        Its trust is None if no part has any; else parts without (gaps, mostly) count as 0.
 
         Raises
         ------
@@ -89,4 +100,11 @@ class Waveform:
             parts[0].rate_hz,
             np.concatenate([p.samples for p in parts]),
             np.concatenate([p.valid for p in parts]),
+            _trust(parts),
         )
+
+
+def _trust(parts: list[Waveform]) -> NDArray[np.float64] | None:
+    if all(part.trust is None for part in parts):
+        return None
+    return np.concatenate([np.zeros(len(part)) if part.trust is None else part.trust for part in parts])

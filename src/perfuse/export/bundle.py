@@ -19,24 +19,33 @@ from torch import Tensor, nn
 from perfuse.core.errors import UsageError
 from perfuse.infer import Model
 from perfuse.methods.bundle import CARD_FILE, METADATA_KEY, MODEL_FILE, SCHEMA
-from perfuse.methods.student import load_bundle
+from perfuse.methods.student import PULSE, QUALITY, load_bundle
 from perfuse.report.files import write_atomic
 
 PARITY = 1e-4
 """Largest difference of torch and ONNX, in standard deviations of the wave (design, law 6)."""
+LOGIT_PARITY = 1e-3
+"""The same for the logit of the quality: it moves a probability by no more than a quarter of this."""
 WEIGHTS_FILE = "model.safetensors"
 
 
 class _AsGraph(nn.Module):
-    """The student as bundles want it: (batch, T, ..., 3) in, ``pulse`` out."""
+    """The student as bundles want it: (batch, T, ..., 3) in, ``pulse`` out, and ``quality`` if it has one."""
 
-    def __init__(self, student: nn.Module) -> None:
+    def __init__(self, student: nn.Module, example: Tensor) -> None:
         super().__init__()
-        self.student = student
+        self.student = student.eval()
+        with torch.no_grad():
+            told = self._ask(example)
+        self.outputs = [name for name in (PULSE, QUALITY) if name in told]
 
-    def forward(self, cells: Tensor) -> Tensor:
-        pulse: Tensor = self.student(cells.permute(0, 4, 1, 2, 3))["pulse"]
-        return pulse
+    def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
+        told = self._ask(cells)
+        return tuple(told[name] for name in self.outputs)
+
+    def _ask(self, cells: Tensor) -> dict[str, Tensor]:
+        told: dict[str, Tensor] = self.student(cells.permute(0, 4, 1, 2, 3))
+        return told
 
 
 def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: bool = False) -> float:
@@ -45,7 +54,8 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     Parameters
     ----------
     student : module
-        Maps clips (B, 3, T, H, W) to a dict with ``pulse``; its weights are exported as they are.
+        Maps clips (B, 3, T, H, W) to a dict with ``pulse`` and, where it judges itself, ``quality``, the logit (B,)
+        of its answer being right; its weights are exported as they are.
     card : mapping
         Of :mod:`perfuse.methods.bundle`, without schema and hash.
     folder : Path
@@ -56,27 +66,27 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     Returns
     -------
     float
-        Largest difference between torch and ONNX over several lengths, in standard deviations.
+        Largest difference between torch and ONNX over several lengths, in standard deviations of the pulse.
 
     Raises
     ------
     UsageError
-        If the two differ by more than :data:`PARITY`, or the bundle does not do what its card says.
+        If the two differ by more than :data:`PARITY` (the logits: :data:`LOGIT_PARITY`), or the bundle does not do
+        what its card says.
     """
     view = card["view"]
     rate = float(view["rate_hz"])
     longest = max(2, round(float(card["window_s"]) * rate))
     shortest = max(2, round(float(card["min_s"]) * rate))
     frame = (view["rows"], view["cols"]) if view["kind"] == "grid" else (view["size"], view["size"])
-    graph = _AsGraph(student).eval()
-    content = _onnx(graph, (longest, *frame, 3), fixed)
+    example = torch.rand(2 if not fixed else 1, longest, *frame, 3) * 100 + 60
+    graph = _AsGraph(student, example).eval()
+    content = _onnx(graph, example, fixed)
     lengths = (longest,) if fixed else (longest, shortest, (longest + shortest) // 2 + 1)
-    worst = max(_difference(graph, content, length, frame) for length in lengths)
-    if not worst <= PARITY:
-        raise UsageError(
-            f"torch and ONNX differ by {worst:.2g} standard deviations; {PARITY:g} is allowed.",
-            "Export in 32 bits, and look for operations that depend on the order of numbers.",
-        )
+    apart = np.array([_difference(graph, content, length, frame) for length in lengths])
+    worst, logit = apart.max(axis=0)
+    _allow(worst, PARITY, "standard deviations")
+    _allow(logit, LOGIT_PARITY, "in the quality's logit")
     whole = {"schema": SCHEMA, **card}
     content = _with_card(content, whole)
     whole["sha256"] = hashlib.sha256(content).hexdigest()
@@ -85,18 +95,25 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     write_atomic(folder / WEIGHTS_FILE, _weights(student))
     write_atomic(folder / CARD_FILE, json.dumps(whole, indent=1) + "\n")
     load_bundle(folder)
-    return worst
+    return float(worst)
 
 
-def _onnx(graph: nn.Module, shape: tuple[int, ...], fixed: bool) -> bytes:
-    example = torch.rand(2 if not fixed else 1, *shape) * 100 + 60
+def _allow(found: float, most: float, unit: str) -> None:
+    if not found <= most:  # so that NaN is refused
+        raise UsageError(
+            f"torch and ONNX differ by {found:.2g} {unit}; {most:g} is allowed.",
+            "Export in 32 bits, and look for operations that depend on the order of numbers.",
+        )
+
+
+def _onnx(graph: _AsGraph, example: Tensor, fixed: bool) -> bytes:
     free = None if fixed else ({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)
     buffer = io.BytesIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            graph, (example,), input_names=["cells"], output_names=["pulse"], dynamo=True, dynamic_shapes=free,
+            graph, (example,), input_names=["cells"], output_names=graph.outputs, dynamo=True, dynamic_shapes=free,
             opset_version=18, verbose=False,
         )  # fmt: skip
     if program is None:
@@ -105,14 +122,16 @@ def _onnx(graph: nn.Module, shape: tuple[int, ...], fixed: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _difference(graph: nn.Module, content: bytes, length: int, frame: tuple[int, ...]) -> float:
+def _difference(graph: _AsGraph, content: bytes, length: int, frame: tuple[int, ...]) -> tuple[float, float]:
+    """Compare torch and ONNX on one clip: the pulse in standard deviations, and the logit (0 without one)."""
     rng = np.random.default_rng(length)
     slow = np.cumsum(rng.normal(0, 0.3, (1, length, *frame, 3)), axis=1)
     cells = np.clip(110 + slow + rng.normal(0, 1, slow.shape), 0, 255).astype(np.float32)
     with torch.no_grad():
-        ours = graph(torch.from_numpy(cells)).numpy()[0]
-    theirs = Model(content).run({"cells": cells})["pulse"][0]
-    return float(np.abs(ours - theirs).max() / max(float(ours.std()), 1e-12))
+        ours = [value.numpy()[0] for value in graph(torch.from_numpy(cells))]
+    told = Model(content).run({"cells": cells})
+    apart = [float(np.abs(one - told[name][0]).max()) for name, one in zip(graph.outputs, ours)]
+    return apart[0] / max(float(ours[0].std()), 1e-12), sum(apart[1:])
 
 
 def _with_card(content: bytes, card: Mapping[str, Any]) -> bytes:

@@ -33,7 +33,13 @@ def open_run(folder: Path) -> tuple[Task, dict[str, Any]]:
         raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
     task = make_task(recipe)
     validation = state["validation"]
-    task.student.load_state_dict(validation["weights"] or state["averaged"])
+    try:
+        task.student.load_state_dict(validation["weights"] or state["averaged"])
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise SourceError(
+            f"{folder} holds the weights of another {recipe.task} ({first}).", "Train it again with this version."
+        ) from error
     task.student.eval()
     card = task.card()
     data = [f"simulated ({', '.join(recipe.simulated.domains)})"] if recipe.simulated else []

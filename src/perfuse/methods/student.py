@@ -8,6 +8,7 @@ how the samples were cut into chunks, cannot change a bit of the answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite, tanh
 from os import PathLike
 from pathlib import Path
 from typing import cast
@@ -25,7 +26,7 @@ from perfuse.methods.windowed import Array, windowed
 
 Floats = NDArray[np.float32]
 
-WEIGHTS, PULSE = "weights", "pulse"
+WEIGHTS, PULSE, QUALITY = "weights", "pulse", "quality"
 
 ROUNDING = 1e-6
 """Of the largest value: changes below this are rounding of float32 (6e-8, some operations long), never a pulse."""
@@ -61,12 +62,14 @@ class Network:
                 f"{name} has the inputs {', '.join(self.model.inputs) or 'none'}.",
                 f"Export it with one input, and optionally a second one called {WEIGHTS!r}.",
             )
-        if list(self.model.outputs) != [PULSE]:
+        if set(self.model.outputs) - {QUALITY} != {PULSE}:
             raise UsageError(
-                f"{name} has the outputs {', '.join(self.model.outputs)}.", f"Export it with one, called {PULSE!r}."
+                f"{name} has the outputs {', '.join(self.model.outputs)}.",
+                f"Export it with one, called {PULSE!r}, and optionally a second one called {QUALITY!r}.",
             )
         self.colours = colours[0]
         self.weighted = WEIGHTS in self.model.inputs
+        self.judges = QUALITY in self.model.outputs
 
     def __reduce__(self) -> tuple[type[Network], tuple[bytes, str]]:
         return Network, (self.content, self.name)
@@ -77,7 +80,7 @@ class Network:
         shape = self.model.inputs[self.colours]
         return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
 
-    def run(self, window: Floats) -> NDArray[np.float32]:
+    def run(self, window: Floats) -> tuple[Floats, float | None]:
         """Run one window.
 
         Parameters
@@ -87,27 +90,36 @@ class Network:
 
         Returns
         -------
-        ndarray, (L,)
+        pulse : ndarray, (L,)
+            Any scale.
+        quality : float or None
+            Logit of the probability that the pulse is right; None for a network that does not say.
 
         Raises
         ------
         UsageError
-            If the network does not take such a window, or answers something else than (1, L) of float32.
+            If the network does not take such a window, or answers something else than (1, L) of float32, and (1,)
+            as its quality.
         """
         arrays = {self.colours: np.ascontiguousarray(window[None, ..., :3])}
         if self.weighted:
             arrays[WEIGHTS] = np.ascontiguousarray(window[None, ..., 3])
         try:
-            pulse = self.model.run(arrays)[PULSE]
+            answer = self.model.run(arrays)
         except UsageError as error:
             given = " and ".join(f"{value.shape} for {key!r}" for key, value in arrays.items())
             raise UsageError(f"{self.name} cannot run on {given}, float32.", error.remedy) from error
-        if pulse.shape != (1, len(window)) or pulse.dtype != np.float32:
+        self._check(PULSE, "(batch, T)", answer[PULSE], (1, len(window)))
+        if self.judges:
+            self._check(QUALITY, "(batch,)", answer[QUALITY], (1,))
+        return cast("Floats", answer[PULSE][0]), float(cast("Floats", answer[QUALITY])[0]) if self.judges else None
+
+    def _check(self, output: str, axes: str, value: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+        if value.shape != shape or value.dtype != np.float32:
             raise UsageError(
-                f"{self.name} answers {pulse.shape}, {pulse.dtype}, to a window of {len(window)} samples.",
-                f"Export it so that {PULSE!r} is (batch, T) = {(1, len(window))}, float32.",
+                f"{self.name} answers {value.shape}, {value.dtype}, as {output!r} to one window.",
+                f"Export it so that {output!r} is {axes} = {shape}, float32.",
             )
-        return cast("NDArray[np.float32]", pulse[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +172,8 @@ class Student:
 
         Returns
         -------
-        ndarray, float64, (W, L)
-            Zeros for a window in which nothing moves and one whose output is not finite.
+        ndarray, float64, (W, L), or (W, L, 2) for a network that judges itself
+            Pulse and trust, 0..1. Zeros for a window in which nothing moves and one whose output is not finite.
 
         Raises
         ------
@@ -176,19 +188,24 @@ class Student:
         return np.stack([self._estimate(window) for window in cast("Floats", windows)])
 
     def _estimate(self, window: Floats) -> Array:
-        silence = np.zeros(len(window))
+        silence = np.zeros((len(window), 2) if self.network.judges else len(window))
         colours = window[..., :3]
         # A network that divides by a spread makes waves of the rounding of a still picture: silence is ours to keep.
         low, high = colours.min(axis=0), colours.max(axis=0)
         if (high - low).max() <= ROUNDING * max(high.max(), -low.min()):
             return silence
-        samples = self.network.run(window).astype(np.float64)
-        if not np.isfinite(samples).all():
+        pulse, logit = self.network.run(window)
+        samples = pulse.astype(np.float64)
+        if not np.isfinite(samples).all() or not isfinite(logit or 0.0):
             return silence
         centred = samples - samples.mean()
         if np.abs(centred).max() <= ROUNDING * np.abs(samples).max():
             return silence
-        return samples if self.spec.scale == "keep" else np.asarray(centred / centred.std())
+        wave = samples if self.spec.scale == "keep" else np.asarray(centred / centred.std())
+        if logit is None:
+            return wave
+        # the logistic function, by way of tanh: exactly 0 and 1 far out, and no overflow
+        return np.stack([wave, np.full(len(wave), 0.5 + 0.5 * tanh(logit / 2))], axis=-1)
 
 
 def load_bundle(path: str | PathLike[str]) -> Method:
@@ -264,7 +281,7 @@ def _rehearse(network: Network, spec: Spec) -> None:
         noise = np.random.default_rng(0).uniform(60, 200, (length, *spec.frame)).astype(np.float32)
         window = np.concatenate([noise, np.ones_like(noise[..., :1])], axis=-1) if network.weighted else noise
         try:
-            first, second = network.run(window), network.run(window)
+            first, second = (np.append(pulse, logit or 0.0) for pulse, logit in map(network.run, (window, window)))
         except UsageError as error:
             if length == longest:
                 raise

@@ -3,7 +3,7 @@
 A stretch of samples without a gap is a *segment* and is treated as a recording of its own: windows start every hop,
 the last one is moved back to end with the segment, and a sample's value is the taper-weighted mean of all window
 estimates that cover it. Every sum is taken in the order of the windows, so the bits do not depend on how the samples
-were cut into chunks.
+were cut into chunks. What a window function says about its own trust is averaged in the same way.
 """
 
 from __future__ import annotations
@@ -71,8 +71,10 @@ class WindowState:
         Index at which the next regular window starts.
     tail : ndarray, (K, ...)
         What the frame function made of the last K samples: those that a later window may read.
-    total, weight : ndarray, (K,)
-        Sums of tapered estimates and of tapers for the samples that are not out yet.
+    total : ndarray, (K,) or (K, 2)
+        Sums of tapered estimates for the samples that are not out yet; the second column is trust.
+    weight : ndarray, (K,)
+        Sums of tapers for the same samples.
     """
 
     rate_hz: float = 0.0
@@ -155,12 +157,13 @@ class Windowed:
         size, hop, _ = self._sizes(state.rate_hz)
         more = len(fresh)
         tail = fresh if state.tail is None else np.concatenate([state.tail, fresh])
-        total = np.concatenate([np.zeros(0) if state.total is None else state.total, np.zeros(more)])
+        before = np.zeros(0) if state.total is None else state.total
+        total = np.concatenate([before, np.zeros((more, *before.shape[1:]))])
         weight = np.concatenate([np.zeros(0) if state.weight is None else state.weight, np.zeros(more)])
         position, length = state.position + more, state.length + more
         origin = position - len(tail)
         starts = np.arange(state.next_start, position - size + 1, hop)
-        self._add(tail, starts - origin, size, state.rate_hz, total, weight)
+        total = self._add(tail, starts - origin, size, state.rate_hz, total, weight)
         settled = 0
         next_start = state.next_start
         if len(starts):
@@ -168,7 +171,7 @@ class Windowed:
         if length >= size:
             # A window yet to come starts on the hop grid or, if the segment ends, so that it ends with the segment.
             settled = max(next_start - hop + 1, position - size) - origin
-        out = Waveform(origin, state.rate_hz, total[:settled] / weight[:settled], np.ones(settled, bool))
+        out = _mean(origin, state.rate_hz, total[:settled], weight[:settled])
         kept = WindowState(
             state.rate_hz, position, length, next_start, tail[settled:].copy(), total[settled:], weight[settled:]
         )
@@ -187,22 +190,38 @@ class Windowed:
         total, weight = state.total.copy(), state.weight.copy()
         if state.length < size or state.next_start - hop + size < state.position:
             last = min(size, state.length)
-            self._add(state.tail, np.array([held - last]), last, state.rate_hz, total, weight)
-        return after, Waveform(origin, state.rate_hz, total / weight, np.ones(held, bool))
+            total = self._add(state.tail, np.array([held - last]), last, state.rate_hz, total, weight)
+        return after, _mean(origin, state.rate_hz, total, weight)
 
     def _add(
         self, tail: Array, starts: NDArray[np.intp], size: int, rate_hz: float, total: Array, weight: Array
-    ) -> None:
-        """Run the windows beginning at ``starts`` and add them to ``total`` and ``weight``, in order."""
+    ) -> Array:
+        """Run the windows beginning at ``starts`` and add them to ``total`` and ``weight``, in order.
+
+        Returns ``total``, or one of two columns in its place once the function turns out to judge itself.
+        """
         taper = self._shape(size)
         per_block = max(1, BLOCK // size)
         for block in range(0, len(starts), per_block):
             some = starts[block : block + per_block]
             # Fancy indexing makes a fresh C-ordered array, so sums inside a window run in one order, always.
-            estimates = self.fn(tail[some[:, None] + np.arange(size)], rate_hz) * taper
+            estimates = self.fn(tail[some[:, None] + np.arange(size)], rate_hz)
+            estimates = estimates * (taper if estimates.ndim == 2 else taper[:, None])
+            if estimates.ndim > total.ndim + 1:  # the first window of a segment: nothing was added yet
+                total = np.zeros((len(total), 2))
             for start, estimate in zip(some.tolist(), estimates):
                 total[start : start + size] += estimate
                 weight[start : start + size] += taper
+        return total
+
+
+def _mean(start: int, rate_hz: float, total: Array, weight: Array) -> Waveform:
+    """Make a waveform of sums of tapered estimates (N,) or (N, 2) and of tapers (N,)."""
+    valid = np.ones(len(total), bool)
+    if total.ndim == 1:
+        return Waveform(start, rate_hz, total / weight, valid)
+    # a mean of numbers up to 1 may be rounded past 1
+    return Waveform(start, rate_hz, total[:, 0] / weight, valid, np.clip(total[:, 1] / weight, 0.0, 1.0))
 
 
 def windowed(
@@ -221,8 +240,9 @@ def windowed(
     Parameters
     ----------
     fn : callable
-        ``fn(windows, rate_hz)``: W windows of L samples, float64 (W, L, ...) in C order, to (W, L) finite estimates.
-        Each row must depend on its own window only, bit for bit.
+        ``fn(windows, rate_hz)``: W windows of L samples, float64 (W, L, ...) in C order, to (W, L) finite estimates,
+        or to (W, L, 2): estimate, and trust in that window, 0..1, at every sample (:class:`Waveform`). Each row must
+        depend on its own window only, bit for bit.
     card, view
         What the method is and what it eats.
     window_s : float

@@ -156,8 +156,7 @@ class FaceStream:
         if not self._finished:
             parts = [*parts, voice.method.step(voice.state, self._chunk(voice, [], [], [], last=True))[1]]
         wave = Waveform.concatenate(parts)
-        drop = len(wave) - count
-        return Waveform(self._kept_from, wave.rate_hz, wave.samples[drop:], wave.valid[drop:])
+        return wave.after(len(wave) - count)
 
     def _chunk(
         self,

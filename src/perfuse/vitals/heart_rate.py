@@ -3,13 +3,16 @@
 Each window of the wave is scored at every rate of a fine grid by how much of its variance a sine at that rate and its
 second harmonic explain. A log-linear model turns the scores into a probability over rates; neighbouring windows
 inform one another through a random walk (forward-backward). Value, 90 % interval and quality are read off that one
-distribution, so they cannot contradict each other (:mod:`perfuse.vitals.rate_posterior`).
+distribution, so they cannot contradict each other (:mod:`perfuse.vitals.rate_posterior`). Where the method judged its
+own wave (:attr:`~perfuse.core.signals.Waveform.trust`), the distribution is believed only so far: the rest of the
+probability is spread evenly over all rates.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import erf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +45,9 @@ SHARED = 0.5
 """Windows overlap, and noise lasts: a window passes on this share of what its new second says."""
 FLAT = "no pulse: the signal does not change"
 UNSURE = "no reliable pulse: the signal is too noisy or too disturbed"
+DOUBTED = "no pulse: the network does not recognise one here"
+LEAST_TRUST = 0.5
+"""Probability from which on a network's word is enough: a pulse is more likely than not. ASSUMED."""
 LEAST_QUALITY = 0.3
 """Below this a number would mislead more often than it helps."""
 
@@ -54,6 +60,35 @@ class HeartRate:
     series: tuple[Point, ...]
     peak_hz: float | None
     """Rate the beats should be looked for at: the answer, however uncertain, or None without a window."""
+
+
+class _Answer(NamedTuple):
+    """What one window says, or all of them.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Hz; the interval holds 90 % of the probability.
+    quality : float
+        Probability that the value is right.
+    trust : float
+        0..1: what the method holds of its own wave; 1 for methods that do not judge.
+    undoubted : float
+        What the quality would be with a trust of 1.
+    """
+
+    value: float
+    low: float
+    high: float
+    quality: float
+    trust: float
+    undoubted: float
+
+    def vital(self) -> Vital:
+        if self.quality < LEAST_QUALITY:
+            doubted = self.trust < 1 and self.undoubted >= LEAST_QUALITY
+            return Vital.none("/min", DOUBTED if doubted else UNSURE)
+        return Vital(60 * self.value, "/min", 60 * self.low, 60 * self.high, self.quality)
 
 
 def windows(count: int, rate_hz: float) -> list[tuple[int, int]]:
@@ -79,7 +114,7 @@ def heart_rate(
     Parameters
     ----------
     pulse : Waveform
-        Blood volume against time, arbitrary unit.
+        Blood volume against time, arbitrary unit; its trust, where there is one, bounds the quality.
     start_s : float
         Clock time of grid sample 0.
     motion : ndarray, (M, N), or None
@@ -128,26 +163,48 @@ def heart_rate(
         if not ok:
             series.append(Point(time_s, Vital.none("/min", lost)))
             continue
-        rough, low, high, quality = summarise(p, grid, CAL.trust)
-        value = refine(wave[a:b], rate, rough)
-        low, high = low + value - rough, high + value - rough
-        answers.append((value, low, high, quality))
-        series.append(Point(time_s, _vital(value, low, high, quality)))
-    value, low, high, quality = _pool(np.array(answers), len(pulse) / rate)
-    return HeartRate(_vital(value, low, high, quality), tuple(series), value)
+        answers.append(_answer(p, grid, wave[a:b], rate, _trust(pulse, a, b)))
+        series.append(Point(time_s, answers[-1].vital()))
+    overall = _pool(answers, len(pulse) / rate)
+    return HeartRate(overall.vital(), tuple(series), overall.value)
 
 
 def _usable(pulse: Waveform, start: int, stop: int, wave: Floats) -> bool:
     return bool(pulse.valid[start:stop].mean() >= MIN_VALID and np.any(wave[start:stop] != 0))
 
 
-def _vital(value: float, low: float, high: float, quality: float) -> Vital:
-    if quality < LEAST_QUALITY:
-        return Vital.none("/min", UNSURE)
-    return Vital(60 * value, "/min", 60 * low, 60 * high, quality)
+def _trust(pulse: Waveform, start: int, stop: int) -> float:
+    """Return how far a window is believed, 0..1: the mean over its valid samples of trust over :data:`LEAST_TRUST`.
+
+    Whoever finds a pulse more likely than not has said what a network can say of one window; how clear the wave is,
+    and whether windows agree, the evidence tells better. So each sample counts as 1 at most.
+    """
+    if pulse.trust is None:
+        return 1.0
+    inside = pulse.trust[start:stop][pulse.valid[start:stop]]
+    return float(np.minimum(inside / LEAST_TRUST, 1.0).mean())
 
 
-def _pool(answers: Floats, seconds: float) -> tuple[float, float, float, float]:
+def _answer(p: Floats, grid: Floats, wave: Floats, rate_hz: float, trust: float) -> _Answer:
+    """Read one window (L,) off its probabilities ``p`` (F,) of the rates ``grid`` (F,)."""
+    rough, low, high, undoubted = summarise(p, grid, CAL.trust)
+    value, quality = refine(wave, rate_hz, rough), undoubted
+    if trust < 1:
+        _, lower, higher, less = summarise(p, grid, CAL.trust * trust)
+        # Rates at an end of the grid would gain from being spread evenly; doubt must never look like knowledge.
+        low, high, quality = min(low, lower), max(high, higher), min(quality, less)
+    return _Answer(value, low + value - rough, high + value - rough, quality, trust, undoubted)
+
+
+def _pool(answers: list[_Answer], seconds: float) -> _Answer:
+    """Combine windows, and tell what they would give if none of them were doubted."""
+    table = np.array(answers)
+    believed = _pooled(table[:, :4], seconds)
+    undoubted = _pooled(table[:, [0, 1, 2, 5]], seconds)[3]
+    return _Answer(*believed, float(table[:, 4].mean()), undoubted)
+
+
+def _pooled(answers: Floats, seconds: float) -> tuple[float, float, float, float]:
     """Combine windows (K, 4: value, low, high, quality): weighted mean, interval shrinking with their number."""
     value, low, high, quality = answers.T
     weight = quality**2 + 1e-9

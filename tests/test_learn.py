@@ -14,7 +14,7 @@ from perfuse.cli import main
 from perfuse.core.errors import OutputError, SourceError, UsageError
 from perfuse.core.view import Grid
 from perfuse.learn import checkpoint
-from perfuse.learn.augment import _swayed, augment, cut
+from perfuse.learn.augment import _lamps, _swayed, augment, cut
 from perfuse.learn.bank import open_bank
 from perfuse.learn.journal import Journal, read
 from perfuse.learn.loop import rate_at, train, weights_at
@@ -140,6 +140,30 @@ def test_light_drifts_motion_sways_and_codecs_take_what_is_small(batch):
     coded = changed(compression=(30.0, 40.0))
     steps = [(x[:, :, 1:] - x[:, :, :-1]).abs().mean() for x in (batch.clip, coded)]
     assert steps[1] < 0.7 * steps[0]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_false_beats_come_with_their_chance_and_beat(batch, alive):
+    known = batch if alive else replace(batch, heart_rate=torch.full_like(batch.heart_rate, torch.nan))
+    never, always = ((0.0, 1.0), (1.0, 0.0)) if alive else ((1.0, 0.0), (0.0, 1.0))
+    same = augment(known, Augment(flip=0.0, beats=never), torch.Generator().manual_seed(1)).clip
+    assert torch.allclose(same, batch.clip, atol=1e-3)
+    other = augment(known, Augment(flip=0.0, beats=always), torch.Generator().manual_seed(1)).clip
+    assert (other - batch.clip).abs().flatten(1).amax(1).min() > 0.01
+
+
+def test_a_lamp_that_beats_shines_on_all_there_is():
+    flat = torch.full((2, 3, 300, 4, 4), 100.0)
+    generator = torch.Generator().manual_seed(2)
+    draws = lambda *n: torch.rand(n, generator=generator), lambda *n: torch.randn(n, generator=generator)
+    lit = _lamps(flat, 30.0, torch.tensor([1.0, 0.0]), *draws)
+    assert torch.equal(lit[1], flat[1])
+    wave = torch.log(lit[0] / 100).mean((0, 2, 3))
+    power = torch.fft.rfft(wave - wave.mean()).abs() ** 2
+    lines = torch.fft.rfftfreq(300, 1 / 30)
+    inside = (lines >= 0.5) & (lines <= 7.5)
+    assert power[inside].sum() > 0.9 * power.sum()
+    assert 3e-4 < wave.abs().max() < 0.1
 
 
 def test_motion_moves_right_and_down(batch):
@@ -269,7 +293,7 @@ def test_lessons_are_cut_with_their_clips(batch):
 def test_lessons_need_a_bank_and_a_teacher(recipe, own_cache):
     with pytest.raises(UsageError, match="without a bank"):
         replace(recipe, simulated=replace(recipe.simulated, lessons=True))
-    with pytest.raises(UsageError, match="another speed"):
+    with pytest.raises(UsageError, match="moved or replayed"):
         replace(recipe, simulated=replace(recipe.simulated, bank=4, lessons=True), augment=Augment(speed=(0.8, 1.2)))
     asked = replace(recipe, simulated=replace(recipe.simulated, bank=4, lessons=True))
     with pytest.raises(UsageError, match="blend has no teacher"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -70,6 +71,10 @@ def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
     if how.motion:
         way = _wandering(spread(count, 2, clip.shape[2])).clamp(-2, 2) / 2
         clip = _swayed(clip, how.motion * chance(count, 1, 1) * way)
+    if any(how.beats):
+        odds = torch.where(torch.isfinite(batch.heart_rate.to(clip.device)), *how.beats)
+        clip = _lamps(clip, batch.rate_hz, (chance(count) < odds).float(), chance, spread)
+        clip = _nods(clip, batch.rate_hz, (chance(count) < odds).float(), chance, spread)
     if how.compression[0] != how.compression[1]:
         low, high = how.compression
         clip = _compressed(clip, low + (high - low) * chance(count))
@@ -81,6 +86,52 @@ def augment(batch: Batch, how: Augment, generator: torch.Generator) -> Batch:
     if low != high or low != 1.0:
         batch = _replayed(batch, low * (high / low) ** chance(count))
     return batch
+
+
+Draw = Callable[..., Tensor]
+BEATS_HZ = (0.6, 3.5)
+LAMP, NOD = (5e-4, 0.02), (0.005, 0.25)
+"""Least and most of what a lamp swings (logarithm of light) and of what a head nods (cells or pixels). ASSUMED, after
+the amplitudes with which a prototype of ours learnt to mistrust both."""
+
+
+def _lamps(clip: Tensor, rate_hz: float, lit: Tensor, chance: Draw, spread: Draw) -> Tensor:
+    """Shine a lamp that beats on clips where ``lit`` (B,) is 1: nearly grey, stronger on one side."""
+    count, _, frames, height, width = clip.shape
+    swing = lit * _between(LAMP, chance(count))
+    tint = 1 + 0.25 * spread(count, 3) * (chance(count, 1) < 0.6)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    side = 0.5 * spread(count, 2, 1, 1)
+    place = (1 + side[:, 0] * x.to(clip.device) + side[:, 1] * y.to(clip.device)).clamp(min=0)
+    wave = _beating(count, frames, rate_hz, chance, clip)
+    shape = (count, 3, 1, 1, 1), (count, 1, frames, 1, 1), (count, 1, 1, height, width)
+    light = tint.view(shape[0]) * (swing[:, None] * wave).view(shape[1]) * place.view(shape[2])
+    return (clip * torch.exp(light)).clamp(0, 255)
+
+
+def _nods(clip: Tensor, rate_hz: float, moves: Tensor, chance: Draw, spread: Draw) -> Tensor:
+    """Let the picture nod where ``moves`` (B,) is 1."""
+    if not moves.any():
+        return clip
+    count, frames = len(clip), clip.shape[2]
+    wave = _beating(count, frames, rate_hz, chance, clip)
+    way = spread(count, 2)
+    way = way / (way.norm(dim=1, keepdim=True) + 1e-9)
+    return _swayed(clip, (moves * _between(NOD, chance(count)))[:, None, None] * way[:, :, None] * wave[:, None])
+
+
+def _beating(count: int, frames: int, rate_hz: float, chance: Draw, like: Tensor) -> Tensor:
+    """Return waves (B, T), -1 to 1 or so, with a second harmonic, whose rate drifts by up to 10 %."""
+    rate = _between(BEATS_HZ, chance(count, 1))
+    times = torch.arange(frames, device=like.device) / rate_hz
+    drift = 0.1 * (2 * chance(count, 1) - 1) * times / times[-1]
+    phase = 2 * torch.pi * (rate * times * (1 + drift / 2) + chance(count, 1))
+    return torch.sin(phase) + 0.5 * chance(count, 1) * torch.sin(2 * phase + 2 * torch.pi * chance(count, 1))
+
+
+def _between(ends: tuple[float, float], share: Tensor) -> Tensor:
+    """Return values between two, even in their logarithm."""
+    return ends[0] * (ends[1] / ends[0]) ** share
 
 
 def _wandering(steps: Tensor) -> Tensor:

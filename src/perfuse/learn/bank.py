@@ -109,7 +109,8 @@ class Bank:
                 rows = np.arange(low, min(low + AT_ONCE, self._size(part))) + part * PART
                 for name, values in lesson(self.batch(rows).clip.to(device)).items():
                     said.setdefault(name, []).append(values.detach().cpu().numpy().astype(np.float16))
-            write_atomic(path, save({name: np.concatenate(values) for name, values in said.items()}))
+            # safetensors writes arrays whose rows are not in order as if they were
+            write_atomic(path, save({k: np.ascontiguousarray(np.concatenate(v)) for k, v in said.items()}))
             if told is not None:
                 told(min((part + 1) * PART, self.clips), self.clips, "asking the teacher")
 

@@ -82,6 +82,8 @@ class Augment:
     """Farthest way, in pixels or cells, that the picture sways; what is drawn is up to this."""
     compression: tuple[float, float] = (0.0, 0.0)
     """Least and most of a video codec's strength, on the scale of x264's crf; equal ones compress nothing."""
+    beats: tuple[float, float] = (0.0, 0.0)
+    """Chance of a lamp, and of a sway, that beats and is no pulse, in clips with a pulse and in clips without."""
     noise: float = 0.0
     """Levels of noise per pixel."""
 
@@ -158,8 +160,10 @@ class Recipe:
             _between(self.simulated.bank, 0, 10**7, "simulated: bank")
             if self.simulated.lessons and not self.simulated.bank:
                 raise UsageError("simulated: lessons without a bank.", "State bank, the number of clips, too.")
-            if self.simulated.lessons and self.augment.speed != (1.0, 1.0):
-                raise UsageError("simulated: lessons with another speed.", "Leave augment.speed as it is: 1 to 1.")
+            if self.simulated.lessons and (self.augment.speed != (1.0, 1.0) or self.augment.motion):
+                raise UsageError(
+                    "simulated: lessons of clips that are moved or replayed.", "Leave augment.speed and motion out."
+                )
         if self.simulated is None and not self.recorded:
             raise UsageError("The recipe has no data.", "Leave 'simulated' as it is, or name recordings.")
 

@@ -88,18 +88,19 @@ def banked(how: Simulated, recipe: Recipe, task: Task, device: str, told: Told |
     OutputError
         If the bank cannot be written.
     """
+    key = None
+    if how.lessons:  # asked first: a missing teacher is told before minutes of painting
+        if not isinstance(task, Taught):
+            raise UsageError(f"simulated: lessons, but {recipe.task} has no teacher.", "Leave lessons out.")
+        key = task.lesson_key()
     bank = open_bank(
         default_cache(), task.view, frames=recipe.frames, clips=how.bank, seed=how.bank_seed, domains=how.domains,
         radar="radar" in task.needs, asked=how.asked,
     )  # fmt: skip
     bank.paint(max(1, recipe.workers), told)
-    if not how.lessons:
-        return Banked(bank, recipe, device)
-    if not isinstance(task, Taught):
-        raise UsageError(f"simulated: lessons, but {recipe.task} has no teacher.", "Leave lessons out.")
-    key = task.lesson_key()
-    task.helpers.to(device)
-    bank.teach(task.lesson, key, device, told)
+    if key is not None and isinstance(task, Taught):
+        task.helpers.to(device)
+        bank.teach(task.lesson, key, device, told)
     return Banked(bank, recipe, device, key)
 
 

@@ -7,6 +7,7 @@ A clip without a pulse teaches nothing: its loss is 0 and has no gradient, whate
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ BAND_PER_MINUTE = (40.0, 180.0)
 """Heart rates that the spectral losses look at."""
 LAG_S = 0.3
 """Largest delay searched: a contact sensor at the finger trails the face by 0.1 to 0.3 s."""
+SUPERVISED = frozenset({"pearson", "mse", "spectrum"})
+"""Names that :func:`supervised` knows."""
 NEAR_HZ = 0.1
 """What still belongs to a line of the spectrum: 6 per minute, as in the rPPG-Toolbox's SNR."""
 
@@ -212,6 +215,51 @@ def snr_loss(
     width = 60 * max(near_hz, rate_hz / prediction.shape[1])
     near = ((rates - centre[:, None]).abs() <= width) | ((rates - 2 * centre[:, None]).abs() <= width)
     return torch.where(beats, (power.sum(1) / (power * near).sum(1)).log(), 0.0)
+
+
+def supervised(
+    prediction: Tensor,
+    pulse: Tensor,
+    heart_rate: Tensor,
+    wanted: Collection[str],
+    *,
+    rate_hz: float = 30.0,
+    lag_s: float = 0.0,
+) -> dict[str, Tensor]:
+    """Return the losses that labels alone allow, each the mean over the clips that have one.
+
+    Parameters
+    ----------
+    prediction, pulse : Tensor, (B, T)
+        What was said, what is true.
+    heart_rate : Tensor, (B,)
+        True rates per minute; NaN where there is none.
+    wanted : collection of str
+        Of :data:`SUPERVISED`; other names are passed over, and what is not wanted is not computed.
+    rate_hz, lag_s : float
+        As for :func:`negative_pearson`.
+
+    Returns
+    -------
+    dict of str to Tensor, ()
+        ``pearson``, 1 - r. ``mse``, the squared difference to the standardised pulse; the prediction is taken as it
+        is, since with both standardised it would be 2 (1 - r) once more. ``spectrum``, the cross-entropy of the
+        spectrum, over clips whose rate lies within :data:`BAND_PER_MINUTE`.
+    """
+    beats = has_pulse(pulse)
+    found: dict[str, Tensor] = {}
+    if "pearson" in wanted:
+        found["pearson"] = batch_mean(negative_pearson(prediction, pulse, rate_hz=rate_hz, lag_s=lag_s), beats)
+    if "mse" in wanted:
+        _same(prediction, pulse)
+        prediction = full(prediction)
+        label = standardised(whole(pulse).to(prediction))
+        found["mse"] = batch_mean((prediction - label).square().mean(1), beats)
+    if "spectrum" in wanted:
+        _, known, _ = _rates(full(prediction), heart_rate, BAND_PER_MINUTE)
+        entropy = spectral_cross_entropy(prediction, heart_rate, rate_hz=rate_hz)
+        found["spectrum"] = batch_mean(entropy, beats & known)
+    return found
 
 
 def _flat(wave: Tensor) -> float:

@@ -11,7 +11,11 @@ from perfuse.core.errors import UsageError
 from perfuse.learn.recipe import Recipe, load_recipe
 from perfuse.learn.task import Task
 
-TASKS = {"blend": "perfuse.papers.blend.task:BlendTask"}
+TASKS = {
+    "blend": "perfuse.papers.blend.task:BlendTask",
+    "kdphys": "perfuse.papers.kdphys.task:KdphysTask",
+    "zoo": "perfuse.papers.zoo.task:ZooTask",
+}
 """Name to the class that makes the task of a recipe."""
 
 

@@ -7,7 +7,8 @@ those of our reconstruction, written out in this room's README.
 
 Taps are (B, C, T', h, w), the teacher's T' a part of the student's. All losses are per clip, (B,); the teacher's side
 is detached. Wherever shapes differ, both maps are pooled to the coarser picture, and the teacher's is interpolated to
-the student's frames: a frame of the student is told what the teacher saw around it.
+the student's frames: a frame of the student is told what the teacher saw around it. In the place of a teacher's tap,
+attention and profile also take its map (B, T', h, w) where :func:`lesson_map` made one: lessons can be kept on disk.
 """
 
 from __future__ import annotations
@@ -38,16 +39,35 @@ def on_common_grid(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
 
     Linear in time, ``align_corners=False``: frame t of T' stands for the middle of its share of the clip.
     """
-    height, width = (min(one, other) for one, other in zip(student.shape[2:], teacher.shape[2:], strict=True))
-    student, teacher = (
-        x if x.shape[2:] == (height, width) else functional.adaptive_avg_pool2d(x, (height, width))
-        for x in (student, teacher)
-    )
-    if teacher.shape[1] != student.shape[1]:
-        rows = teacher.flatten(2).transpose(1, 2)
-        rows = functional.interpolate(rows, size=student.shape[1], mode="linear", align_corners=False)
-        teacher = rows.transpose(1, 2).reshape(*student.shape)
-    return student, teacher
+    grid = _coarser(student.shape[2:], teacher.shape[2:])
+    return _pooled(student, grid), _spread(_pooled(teacher, grid), student.shape[1])
+
+
+def lesson_map(tap: Tensor, frames: int, grid: Sequence[int]) -> Tensor:
+    """Sections 1 and 2, the teacher's side: the energy of a tap, (B, frames, h, w), no finer than the student's grid.
+
+    Divided by its mean over the clip, which no term sees, so that half precision can hold it.
+    """
+    attention = energy(tap.detach())
+    attention = _spread(_pooled(attention, _coarser(attention.shape[2:], grid)), frames)
+    return attention / attention.mean((1, 2, 3), keepdim=True).clamp(min=EPS)
+
+
+def _coarser(one: Sequence[int], other: Sequence[int]) -> tuple[int, int]:
+    height, width = (min(pair) for pair in zip(one, other, strict=True))
+    return height, width
+
+
+def _pooled(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    return maps if maps.shape[2:] == grid else functional.adaptive_avg_pool2d(maps, grid)
+
+
+def _spread(maps: Tensor, frames: int) -> Tensor:
+    if maps.shape[1] == frames:
+        return maps
+    rows = maps.flatten(2).transpose(1, 2)
+    rows = functional.interpolate(rows, size=frames, mode="linear", align_corners=False)
+    return rows.transpose(1, 2).contiguous().reshape(len(maps), frames, *maps.shape[2:])
 
 
 def attention_transfer(student: Sequence[Tensor], teacher: Sequence[Tensor], *, norm: str = "clip") -> Tensor:
@@ -56,7 +76,7 @@ def attention_transfer(student: Sequence[Tensor], teacher: Sequence[Tensor], *, 
     Parameters
     ----------
     student, teacher : sequence of Tensor, (B, C, T', h, w)
-        Taps, in pairs.
+        Taps, in pairs; of the teacher also maps (B, T', h, w).
     norm : {"clip", "frame"}
         Normalise Q over space and time together, which keeps how attention rises and falls, or frame by frame, as the
         plain attention transfer of pictures would (then the mean over frames).
@@ -144,7 +164,7 @@ def _over_taps(
     """Return the mean over pairs of taps of a loss of their energies on one grid."""
     _paired(student, teacher)
     losses = [
-        loss(*on_common_grid(energy(one), energy(other.detach())))
+        loss(*on_common_grid(energy(one), full(other.detach()) if other.ndim == 4 else energy(other.detach())))
         for one, other in zip(student, teacher, strict=True)
     ]
     return torch.stack(losses).mean(0)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perfuse.core.errors import UsageError
+from perfuse.nn.gate import Gate
 from perfuse.nn.inputs import differences, integrated, no_frames, standard, trailing_differences
 from perfuse.nn.shift import framed, shifted, shifted_back
 
@@ -30,7 +31,6 @@ POOLS = {0: (1, 2, 2), 2: (2, 2, 2), 4: (2, 2, 2), 6: (1, 2, 2)}
 TEACHER_TAPS = (2, 4, 6)
 LIMIT = 5.0
 """Students cut their input at this many spreads."""
-EPS = 1e-6
 
 
 class Teacher(nn.Module):
@@ -100,20 +100,6 @@ class Teacher(nn.Module):
             x = layer(x)
         wave = self.last(x.mean((3, 4), keepdim=True)).flatten(1)
         return integrated(wave, self.rate_hz) if self.slope else wave, tuple(taps)
-
-
-class Gate(nn.Module):
-    """Attention over the picture, frame by frame, whose weights sum to half the number of cells (DeepPhys, 2018)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weigh = nn.Conv2d(channels, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the weights (N, 1, H, W)."""
-        a = torch.sigmoid(self.weigh(x))
-        half = a.shape[2] * a.shape[3] / 2
-        return a * half / (a.sum((2, 3), keepdim=True) + EPS)
 
 
 class StudentA(nn.Module):

@@ -1,10 +1,12 @@
 """Does a 3-D teacher help a 2-D student? Everything that is taught, seed by seed, on simulated people; KDPhys-style.
 
     python benchmarks/kdphys.py train --runs RUNS [--seeds 0 1 2] [--only teacher mse pearson ...]
-    python benchmarks/kdphys.py score --runs RUNS --data simbench:desk --out docs/results/kdphys.md
+    python benchmarks/kdphys.py export --runs RUNS
+    perfuse bench --data simbench:desk --methods pos,chrom,BUNDLES --protocol peak --jobs 2 --out BENCH
+    python benchmarks/kdphys.py score --runs RUNS --bench BENCH --out docs/results/kdphys.md
 
-``train`` trains what is missing, one after the other, and goes on where it was stopped; all runs share one bank. ``score``
-exports every run that is whole, measures SimBench with it, beside POS and CHROM, and writes the table.
+``train`` trains what is missing, one after the other, and goes on where it was stopped; all runs share one bank.
+``export`` writes RUNS/bundles and prints the command of the third line. ``score`` makes the tables.
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ import numpy as np
 import torch
 
 from perfuse.bench.machine import machine
-from perfuse.bench.runner import run as bench
+from perfuse.bench.table import read_csv
+from perfuse.export.bundle import export as write_bundle
+from perfuse.export.run import open_run
 from perfuse.learn.loop import train
+from perfuse.papers.kdphys.model import NETWORKS
 from perfuse.papers.known import find_recipe, make_task
+from perfuse.papers.zoo.model import NETWORKS as ZOO
 
 LABEL = {"dilate": 1.0, "pearson": 0.2}
 ALONE = {"attention": 0.0, "profile": 0.0, "imitation": 0.0, "mse": 0.0, "spectrum": 0.0}
@@ -80,17 +86,172 @@ def teach(options: argparse.Namespace) -> None:
             print(f"\n{name}-{seed}: {done.steps} steps, {spent:.0f} s, {done.best}", flush=True)
 
 
+def export(options: argparse.Namespace) -> None:
+    """Export every run that has a checkpoint."""
+    bundles = []
+    for place in sorted(options.runs.glob("*-[0-9]")):
+        if (place / "last.pt").exists():
+            task, card = open_run(place)
+            bundle = options.runs / "bundles" / place.name
+            fixed = card["min_s"] == card["window_s"]
+            worst = write_bundle(task.student, card | {"name": place.name}, bundle, fixed=fixed)
+            print(f"{place.name}: torch and ONNX differ by {worst:.1g}", file=sys.stderr)
+            bundles.append(str(bundle))
+    print(f"perfuse bench --data simbench:desk --methods pos,chrom,{','.join(bundles)} --protocol peak --jobs 2")
+
+
+# --- the table
+
+
+def score(options: argparse.Namespace) -> None:
+    """Write the tables."""
+    lines = [x for x in read_csv((options.bench / "rows.csv").read_text()) if x["vital"] == "heart_rate"]
+    lines = [x for x in lines if x.get("reference") is not None]
+    seen = {x["method"] for x in lines}
+    groups = {name: [m for m in (f"{name}-{k}" for k in range(10)) if m in seen] for name in TOLD}
+    groups = {"pos": ["pos"], "chrom": ["chrom"]} | {name: found for name, found in groups.items() if found}
+    seeds = max(len(found) for found in groups.values())
+    parts = [
+        "# KDPhys-style: what a 3-D teacher does for a 2-D student",
+        "",
+        "Made by `benchmarks/kdphys.py` (train, export, score; settings in `papers/kdphys/*.yaml`"
+        f"{told_changes(options)}), {time.strftime('%Y-%m-%d')}, {machine()}, torch {torch.__version__}. "
+        "Reconstructed from the paper's abstract: no number here is the paper's.",
+        "",
+        f"SimBench `desk`, people nobody trained on; the plain peak of each wave, {seeds} seed{'s' * (seeds > 1)}"
+        + (", mean and standard deviation between seeds." if seeds > 1 else "."),
+        "",
+        "| | MAE, /min | RMSE | within 5/min | r of rates | r of waves | TDI |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, found in groups.items():
+        rows = [figures([x for x in lines if x["method"] == method]) for method in found]
+        parts.append(
+            f"| {TOLD.get(name, name.upper())} | " + " | ".join(told(c, f) for c, f in zip(zip(*rows), FORMS)) + " |"
+        )
+    domains = list(dict.fromkeys(x["about_domain"] for x in lines))
+    parts += ["", "MAE by domain, /min:", "", "| | " + " | ".join(domains) + " |", "|---" * (len(domains) + 1) + "|"]
+    for name, found in groups.items():
+        cells = []
+        for domain in domains:
+            per = [figures([x for x in lines if (x["method"], x["about_domain"]) == (m, domain)])[0] for m in found]
+            cells.append(f"{np.mean(per):.1f}")
+        parts.append(f"| {TOLD.get(name, name.upper())} | " + " | ".join(cells) + " |")
+    parts += ["", *costs(), "", *claims(lines, groups), ""]
+    text = "\n".join(parts)
+    print(text)
+    if options.out:
+        options.out.write_text(text)
+
+
+FORMS = ("{:.1f}", "{:.1f}", "{:.0%}", "{:.2f}", "{:.2f}", "{:.3f}")
+
+
+def told_changes(options: argparse.Namespace) -> str:
+    """Return what --set said."""
+    return f", with {' '.join(options.set)}" if options.set else ""
+
+
+def figures(rows: list[dict]) -> tuple[float, ...]:
+    """Return MAE, RMSE, share within 5/min, r of rates, mean r of waves, mean TDI; no answer counts as 0/min."""
+    truth = np.array([x["reference"] for x in rows])
+    said = np.array([x.get("prediction") or 0.0 for x in rows])
+    error = np.abs(said - truth)
+    waves = [x["r"] for x in rows if x.get("r") is not None]
+    warps = [x["tdi"] for x in rows if x.get("tdi") is not None]
+    r = float(np.corrcoef(said, truth)[0, 1]) if said.std() > 0 else 0.0
+    return (
+        float(error.mean()), float(np.sqrt((error**2).mean())), float((error <= 5).mean()), r,
+        float(np.mean(waves)), float(np.mean(warps)),
+    )  # fmt: skip
+
+
+def told(values: tuple[float, ...], form: str) -> str:
+    """Return a mean, and the spread between seeds."""
+    mean = form.format(np.mean(values))
+    return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1)).removesuffix('%')}"
+
+
+def costs() -> list[str]:
+    """Return parameters, multiplications and time of every network at 36 pixels, on one thread, in one run."""
+    torch.set_num_threads(1)
+    made = {
+        "3-D teacher": NETWORKS["teacher"](),
+        "student": NETWORKS["student-a"](),
+        "student B": NETWORKS["student-b"](),
+        "TS-CAN": ZOO["ts-can"](36, 30.0),
+        "EfficientPhys-C": ZOO["efficientphys-c"](36, 30.0),
+    }
+    clip = torch.rand(1, 3, 128, 36, 36) * 100 + 60
+    spent: dict[str, list[float]] = {name: [] for name in made}
+    with torch.no_grad():
+        for turn in range(23):  # side by side, so that all share the machine's mood
+            for name, network in made.items():
+                begin = time.perf_counter()
+                network.eval()(clip)
+                if turn >= 3:
+                    spent[name].append((time.perf_counter() - begin) / 128 * 1000)
+    out = ["| network, 36 pixels, torch, one thread | parameters | MMAC a frame | ms a frame |", "|---|---|---|---|"]
+    for name, network in made.items():
+        count = sum(p.numel() for p in network.parameters())
+        out.append(
+            f"| {name} | {count:,} | {multiplications(network, clip) / 128e6:.1f} | {np.median(spent[name]):.3f} |"
+        )
+    return out
+
+
+def multiplications(network: torch.nn.Module, clip: torch.Tensor) -> float:
+    """Count what convolutions and dense layers multiply."""
+    total = [0.0]
+
+    def count(layer: torch.nn.Module, inputs: tuple, out: torch.Tensor) -> None:
+        weight = layer.weight
+        if isinstance(layer, torch.nn.ConvTranspose3d):
+            total[0] += inputs[0].numel() * weight[0].numel()
+        else:
+            total[0] += out.numel() * weight[0].numel()
+
+    kinds = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.ConvTranspose3d, torch.nn.Linear)
+    hooks = [x.register_forward_hook(count) for x in network.modules() if isinstance(x, kinds)]
+    with torch.no_grad():
+        network(clip)
+    for hook in hooks:
+        hook.remove()
+    return total[0]
+
+
+def claims(lines: list[dict], groups: dict[str, list[str]]) -> list[str]:
+    """Answer what the paper claims of its own networks, by ours."""
+    mae = {
+        n: float(np.mean([figures([x for x in lines if x["method"] == m])[0] for m in f])) for n, f in groups.items()
+    }
+    out = ["| claim, as a hypothesis about ours | here | holds |", "|---|---|---|"]
+    if {"teacher", "imitation", "dilate"} <= mae.keys():
+        lost = mae["imitation"] / mae["teacher"] - 1
+        out.append(
+            f"| the distilled student loses at most 10 % to its teacher | MAE {mae['imitation']:.1f} against "
+            f"{mae['teacher']:.1f}, {lost:+.0%} | {'yes' if lost <= 0.1 else 'no'} |"
+        )
+        better = mae["imitation"] < mae["dilate"]
+        out.append(
+            f"| it beats the student that learnt alone | {mae['imitation']:.1f} against {mae['dilate']:.1f} (DILATE) "
+            f"| {'yes' if better else 'no'} |"
+        )
+    return out
+
+
 def main() -> None:
     """Train or score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "score"])
+    parser.add_argument("what", choices=["train", "export", "score"])
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=list(TOLD))
+    parser.add_argument("--bench", type=Path, help="folder that perfuse bench wrote")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")
     options = parser.parse_args()
-    if options.what == "train":
-        teach(options)
+    {"train": teach, "export": export, "score": score}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def export(
     from perfuse.export.run import open_run
 
     task, card = open_run(Path(run))
-    worst = write(task.student, card | ({} if name is None else {"name": name}), Path(bundle))
+    fixed = card["min_s"] == card["window_s"]
+    worst = write(task.student, card | ({} if name is None else {"name": name}), Path(bundle), fixed=fixed)
     console = terminal(quiet=quiet)
     console.print(f"torch and ONNX differ by {worst:.1g} standard deviations at most: {bundle}", soft_wrap=True)
     console.print(f"[dim]use it: perfuse measure face.mp4 --model {bundle}[/dim]", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from perfuse.learn import checkpoint
 from perfuse.learn.recipe import Recipe, build
 from perfuse.learn.task import Task
 from perfuse.papers.known import make_task
+
+TEACHING = ("teacher", "hint")
+"""Parameters of tasks that only training needs: whoever exports a student need not have its teacher."""
 
 
 def open_run(folder: Path) -> tuple[Task, dict[str, Any]]:
@@ -31,7 +35,7 @@ def open_run(folder: Path) -> tuple[Task, dict[str, Any]]:
     state = checkpoint.load(folder, mark)
     if state is None:
         raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
-    task = make_task(recipe)
+    task = make_task(replace(recipe, model={k: v for k, v in recipe.model.items() if k not in TEACHING}))
     validation = state["validation"]
     try:
         task.student.load_state_dict(validation["weights"] or state["averaged"])

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from perfuse.core.signals import Chunk
-from perfuse.core.view import Grid, Trace
+from perfuse.core.view import Crop, Grid, Trace
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 
@@ -86,6 +86,7 @@ def likeness(samples, truth, rate_hz):
 
 
 def view_of(method):
-    """The view of a method, checked to be one that the scene can paint."""
-    assert isinstance(method.view, Trace | Grid)
-    return method.view
+    """The view of a method as one that the scene can paint: a crop is a grid of pixels."""
+    view = method.view
+    assert isinstance(view, Trace | Grid | Crop)
+    return Grid(view.size, view.size, view.rate_hz) if isinstance(view, Crop) else view

@@ -61,10 +61,13 @@ def network(
     properties=None,
     quality=None,
     quality_type=TensorProto.FLOAT,
+    attention=None,
+    attention_type=TensorProto.FLOAT,
 ):
     """Mean green of the cells (B, T), weighted if asked for, and whatever ``after`` makes of it; serialised.
 
-    ``quality``: a logit, or what makes one (B,) of the mean green, for a network that judges itself.
+    ``quality``: a logit, or what makes one (B,) of the mean green, for a network that judges itself. ``attention``:
+    what makes a map (B, rows, cols) of the green of all cells, for one that tells where it looked.
     """
     net, frame = Net(), frame_of(view)
     cells = list(range(2, 1 + len(frame)))
@@ -88,6 +91,9 @@ def network(
         judged = quality(net, mean) if callable(quality) else always(quality)(net, mean)
         net.nodes.append(helper.make_node("Identity", [judged], ["quality"]))
         given.append(helper.make_tensor_value_info("quality", quality_type, None))
+    if attention is not None:
+        net.nodes.append(helper.make_node("Identity", [attention(net, green)], ["attention"]))
+        given.append(helper.make_tensor_value_info("attention", attention_type, None))
     model = helper.make_model(
         helper.make_graph(net.nodes, "toy", taken, given, net.constants),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -107,6 +113,12 @@ def always(logit):
 def brightness(net, green):
     """Mean green of the window (B,)."""
     return net("ReduceMean", green, axes=[1], keepdims=0)
+
+
+def by_brightness(net, green):
+    """Look at each cell by its share of all green in the window (B, rows, cols)."""
+    bright = net("ReduceMean", green, axes=[1], keepdims=0)
+    return net("Div", bright, net("ReduceSum", bright, net.constant(np.array([1, 2])), keepdims=1))
 
 
 def smoothed(net, green):

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
+from perfuse.core.results import NO_FACE
+from perfuse.core.view import Trace
 from perfuse.face import adapt_detector
 from perfuse.methods import METHODS
 from perfuse.pipeline import Session, measure
@@ -94,11 +96,28 @@ def test_a_global_gain_changes_nothing(gain):
     assert run(times, gain * rgb).heart_rate.value == pytest.approx(run(times, rgb).heart_rate.value, abs=0.02)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "ssr"])
+OF_TRACES = [m for m in METHODS if isinstance(METHODS.get(m).view, Trace)]
+OF_PICTURES = [m for m in METHODS if m not in OF_TRACES]
+
+
+def show(method, pictures, times):
+    """A session in which every picture has a face in the middle."""
+    session = Session(method, detector=adapt_detector(lambda rgb: [(16, 12, 32, 40)]), history_s=None)
+    for t, picture in zip(times, pictures):
+        session.push(picture, float(t))
+    return session
+
+
+@pytest.mark.parametrize("method", METHODS.names())
 @pytest.mark.parametrize("colour", [(0.0, 0.0, 0.0), (128.0, 100.0, 90.0)])
 def test_silence_gives_no_value_and_the_reason(method, colour):
     times = np.arange(600) / RATE
-    answer = run(times, np.tile(colour, (600, 1)), method)
+    if method in OF_TRACES:
+        answer = run(times, np.tile(colour, (600, 1)), method)
+    else:
+        answer = show(method, [np.full((64, 64, 3), colour, np.uint8)] * 600, times).finish()
+        assert len(answer.faces) == 1
+        assert answer.heart_rate.reason != NO_FACE
     assert answer.heart_rate.value is None
     assert answer.respiratory_rate.value is None
     assert answer.heart_rate.reason
@@ -175,9 +194,30 @@ def test_an_unknown_method_lists_the_known_ones():
         Session("chrome")
 
 
-def test_a_picture_method_refuses_a_trace():
+@pytest.mark.parametrize("method", OF_PICTURES)
+def test_a_picture_method_refuses_a_trace(method):
     with pytest.raises(UsageError, match="needs pictures"):
-        Session("ssr").push_trace(0.0, (1, 2, 3))
+        Session(method).push_trace(0.0, (1, 2, 3))
+
+
+def living(rng, seconds=9.0):
+    """Pictures of skin that pulses, with some grain."""
+    times, rgb = face_trace(seconds=seconds)
+    shade = 1 + 0.1 * rng.normal(size=(64, 64, 1))
+    lit = rgb[:, None, None] * shade + rng.normal(size=(len(rgb), 64, 64, 3))
+    return times, np.clip(lit + 0.5, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("method", OF_PICTURES)
+def test_reading_in_between_changes_nothing_for_picture_methods(method):
+    times, pictures = living(np.random.default_rng(0))
+    quiet = show(method, pictures, times)
+    asked = show(method, pictures[:100], times[:100])
+    for k in range(100, len(times)):
+        asked.push(pictures[k], float(times[k]))
+        if k % 37 == 0:
+            asked.measure()
+    assert to_json(asked.finish()) == to_json(quiet.finish())
 
 
 def test_a_picture_without_a_face_has_no_value():

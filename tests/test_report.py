@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 import perfuse
 from hand_made import START_S, face, measurement, nothing
 from perfuse.core.errors import MissingExtraError, OutputError, UsageError
-from perfuse.core.results import Point, Vital
+from perfuse.core.results import Measurement, Point, Vital
+from perfuse.core.signals import Attention
 from perfuse.report import words
 from perfuse.report.csv import COLUMNS, to_csv
 from perfuse.report.files import check_writable, write_atomic
@@ -234,6 +235,55 @@ def test_every_picture_has_words(page):
 
 def test_page_is_the_same_bytes_every_time(page):
     assert render(measurement(faces=2)) == page
+
+
+def looked(share: np.ndarray, faces: int = 1) -> Measurement:
+    """A measurement by a network that looked at cells by their share."""
+    made = measurement(faces=faces)
+    look = Attention.of(share)
+    return replace(made, faces=tuple(replace(f, pulse=replace(f.pulse, attention=look)) for f in made.faces))
+
+
+def shades(page: str, name: str = "f0-at") -> list[float]:
+    """The opacities of the cells of a map, row by row, without those of no weight: they are not drawn."""
+    svg = next(svg for svg in re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL) if f'id="{name}-' in svg)
+    return [float(x or 1) for x in re.findall(r"fill: var\(--pulse\)(?:; opacity: ([0-9.]+))?", svg)]
+
+
+def test_a_map_shows_where_the_network_looked():
+    share = np.arange(12.0).reshape(3, 4)
+    page = render(looked(share, faces=2))
+    reader = read(page)
+    text = " ".join(" ".join(reader.text).split())
+    assert text.count("Where the network looked") == 2
+    assert "Fullest colour: 16.7 %; shared evenly: 8.3 %" in text
+    alt = next(value for _, key, value in reader.attributes if key == "aria-label" and "Map" in value)
+    assert "3 by 4 cells" in alt
+    assert "upper third holds 9 %, the middle 33 %, the lower 58 %" in alt
+    assert shades(page) == pytest.approx((share / 11).ravel()[1:].tolist(), abs=1e-3)
+    assert len(reader.ids) == len(set(reader.ids))
+    svg = next(svg for svg in re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL) if 'id="f1-at-' in svg)
+    assert not re.findall(r"#[0-9a-f]{6}\b", svg)
+    assert render(looked(share, faces=2)) == page
+
+
+def test_without_a_map_there_is_none(page):
+    assert "Where the network looked" not in page
+
+
+def test_a_fine_map_is_drawn_coarsely_and_loses_nothing():
+    share = np.zeros((100, 7))
+    share[99, 6] = share[0, 0] = 0.5
+    page = render(looked(share))
+    assert shades(page) == [1, 1]
+    assert "20 by 7 cells" in page
+    assert page.count("fill: var(--grid); opacity: 0.45") == 20 * 7
+
+
+def test_json_and_csv_are_the_same_with_a_map():
+    made = looked(np.ones((2, 2)))
+    assert to_json(made) == to_json(measurement())
+    assert to_csv([made]) == to_csv([measurement()])
 
 
 def test_names_cannot_inject_markup():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import statistics
 import time
@@ -9,18 +10,25 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from safetensors import safe_open
 
 from perfuse.bench.result import Cost
 from perfuse.bench.runner import find_method, measured, views
 from perfuse.core.view import View
 from perfuse.data.prepare import open_entry
 from perfuse.data.recording import Recording
+from perfuse.methods import METHODS
+from perfuse.methods.bundle import MODEL_FILE
+from perfuse.methods.shipped import Shipped
 
 REPEATS = 5
 SHORTEST_S = 0.2
 """A repeat lasts at least this long, or its clock would be too coarse."""
+WEIGHTS_FILE = "model.safetensors"
+NOT_LEARNT = ("running_mean", "running_var", "num_batches_tracked")
+"""Statistics of a training, not weights."""
 
 
 def costs(methods: Sequence[str], sample: Recording | None, folder: Path) -> tuple[Cost, ...]:
@@ -90,32 +98,86 @@ def _memory_mb(what: str) -> float | None:
 def _facts(name: str) -> Cost:
     """Count parameters and multiplications of a network, where the library that reads its file is there."""
     method = find_method(name)
-    place = Path(name)
-    file = place / "model.onnx" if place.is_dir() else place
-    if not file.is_file():
-        return Cost(method.card.name, parameters=0)
+    if name in METHODS and not isinstance(method, Shipped):
+        return Cost(name, parameters=0)
+    place = method.folder if isinstance(method, Shipped) else Path(name)
+    file = place / MODEL_FILE if place.is_dir() else place
+    parameters = _learnt(file.with_name(WEIGHTS_FILE))
     try:
         import onnx
     except ImportError:
-        return Cost(method.card.name)
-    graph = onnx.shape_inference.infer_shapes(onnx.load(str(file))).graph
+        return Cost(method.card.name, parameters=parameters)
+    model = onnx.load(str(file))
+    if parameters is None:
+        kinds = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE
+        parameters = sum(math.prod(w.dims) for w in model.graph.initializer if w.data_type in kinds)
+    macs = multiplications(model, max(2, round(method.window_s * method.view.rate_hz)))  # type: ignore[attr-defined]
+    hop_s = method.hop_s  # type: ignore[attr-defined]
+    return Cost(method.card.name, parameters=parameters, macs_per_s=None if macs is None else macs / hop_s)
+
+
+def _learnt(file: Path) -> int | None:
+    """Count the weights beside a network; the graph also holds tables and constants, which nobody learnt."""
+    if not file.is_file():
+        return None
+    with safe_open(str(file), "numpy") as weights:
+        kept = [key for key in weights.keys() if key.rpartition(".")[2] not in NOT_LEARNT]  # noqa: SIM118
+        return sum(int(math.prod(weights.get_slice(key).get_shape())) for key in kept)
+
+
+def multiplications(model: Any, samples: int) -> int | None:
+    """Count the multiplications of one window in convolutions and products of matrices.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        Changed: its free dimensions become one window of this many samples.
+    samples : int
+        Length of a window.
+
+    Returns
+    -------
+    int or None
+        Per window, each with its addition; None where a shape follows from the data.
+    """
+    import onnx
+
+    graph = model.graph
     weights = {w.name: tuple(w.dims) for w in graph.initializer}
-    parameters = sum(int(np.prod(shape)) for shape in weights.values())
-    macs = _macs(graph, weights)
-    hop = getattr(method, "hop_s", None)
-    return Cost(method.card.name, parameters=parameters, macs_per_s=macs / hop if hop and macs else None)
+    for value in graph.input:
+        if value.name not in weights:
+            for axis, size in zip(value.type.tensor_type.shape.dim, (1, samples)):
+                axis.dim_value = size
+    del graph.value_info[:]  # shapes as they were exported, with free dimensions
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes: dict[str, tuple[int, ...]] = dict(weights)
+    for value in [*graph.value_info, *graph.output, *graph.input]:
+        axes = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(axis.HasField("dim_value") for axis in axes):
+            shapes[value.name] = tuple(axis.dim_value for axis in axes)
+    try:
+        return sum(_products(node, shapes) for node in graph.node)
+    except KeyError:
+        return None
 
 
-def _macs(graph: object, weights: dict[str, tuple[int, ...]]) -> float:
-    """Multiplications of one run in convolutions and matrix products; a free dimension counts as 1."""
-    shapes = dict(weights)
-    for value in [*graph.value_info, *graph.output, *graph.input]:  # type: ignore[attr-defined]
-        shapes[value.name] = tuple(d.dim_value or 1 for d in value.type.tensor_type.shape.dim)
-    total = 0.0
-    for node in graph.node:  # type: ignore[attr-defined]
-        out = float(np.prod(shapes.get(node.output[0], (0,))))
-        if node.op_type == "Conv":
-            total += out * float(np.prod(shapes.get(node.input[1], (0, 0))[1:]))
-        elif node.op_type in ("MatMul", "Gemm"):
-            total += out * float((shapes.get(node.input[0]) or (0,))[-1])
-    return total
+def _products(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Count those of one node."""
+    if node.op_type == "Conv":
+        return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type == "ConvTranspose":
+        return math.prod(shapes[node.input[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type == "MatMul":
+        return math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    if node.op_type == "Gemm":
+        turned = any(a.name == "transA" and a.i for a in node.attribute)
+        return math.prod(shapes[node.output[0]]) * shapes[node.input[0]][0 if turned else 1]
+    if node.op_type == "Einsum":
+        equation = next(a.s.decode() for a in node.attribute if a.name == "equation").replace(" ", "")
+        sizes: dict[str, int] = {}
+        for letters, name in zip(equation.partition("->")[0].split(","), node.input):
+            sizes |= dict(zip(letters, shapes[name], strict=True))
+        return math.prod(sizes.values())
+    return 0

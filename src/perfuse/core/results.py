@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from perfuse.core.signals import Waveform
 
 SCHEMA = "perfuse.measurement/1"
@@ -94,6 +97,16 @@ class Face:
     respiration: Waveform | None = None
     beats_s: tuple[float, ...] = ()
     events: tuple[FaceEvent, ...] = ()
+
+    @property
+    def attention(self) -> NDArray[np.float64] | None:
+        """Where the network looked, (rows, cols) of its view, 0 or more, sum 1; None for a method that does not tell.
+
+        The mean over all windows since the face was first seen, also those that a session with a shorter
+        ``history_s`` has forgotten. Row 0 is above the forehead, column 0 at the left of the picture.
+        """
+        told = None if self.pulse is None else self.pulse.attention
+        return None if told is None else told.mean()
 
 
 @dataclass(frozen=True, slots=True)

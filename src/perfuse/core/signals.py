@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,49 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Attention:
+    """Where in the picture a method looked, over all windows it ran.
+
+    Sums are kept in fixed point: added in any order, for any cut into chunks, they give the same bits.
+
+    Attributes
+    ----------
+    total : ndarray, int64, (rows, cols)
+        Sum over the windows of each cell's share in units of 1 / :data:`SHARES`.
+    windows : int
+        How many were added up, 1 or more.
+    """
+
+    total: NDArray[np.int64]
+    windows: int
+
+    @staticmethod
+    def of(share: NDArray[np.floating]) -> Attention | None:
+        """Take one window's map (rows, cols), finite, not negative, of any sum above 0; None for any other."""
+        exact = share.astype(np.float64)
+        total = exact.sum()
+        if not (np.isfinite(total) and total > 0 and exact.min() >= 0):
+            return None
+        return Attention(np.rint(exact / total * SHARES).astype(np.int64), 1)
+
+    @staticmethod
+    def join(parts: Iterable[Attention | None]) -> Attention | None:
+        """Add up maps of one shape; None if there are none."""
+        known = [part for part in parts if part is not None]
+        if len(known) < 2:
+            return known[0] if known else None
+        return Attention(np.sum([part.total for part in known], axis=0), sum(part.windows for part in known))
+
+    def mean(self) -> NDArray[np.float64]:
+        """Return the mean share of each cell, (rows, cols), which sums to 1."""
+        return np.asarray(self.total / self.total.sum())
+
+
+SHARES = 1 << 30
+"""Steps between 0 and 1 of a share: a billionth is nothing, and 64 bits hold the sum of as many windows as come."""
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """One wave on the uniform grid: ``pulse`` rises with blood volume, ``respiration`` rises with inspiration.
 
@@ -56,6 +100,9 @@ class Waveform:
     trust : ndarray, float64, (N,), or None
         0..1: how probable the method itself holds it that what it wrote here is right (its rate within 5/min of the
         truth), 0 where nothing was measured; None for methods that do not judge themselves.
+    attention : Attention or None
+        Where the method looked, over all windows run for the samples up to the last one; None for methods that do not
+        tell, and where no window was run.
     """
 
     start: int
@@ -63,14 +110,17 @@ class Waveform:
     samples: NDArray[np.float64]
     valid: NDArray[np.bool_]
     trust: NDArray[np.float64] | None = None
+    attention: Attention | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def after(self, count: int) -> Waveform:
-        """Return what follows the first ``count`` samples (0 to N)."""
+        """Return what follows the first ``count`` samples (0 to N); the attention stays that of all of them."""
         trust = None if self.trust is None else self.trust[count:]
-        return Waveform(self.start + count, self.rate_hz, self.samples[count:], self.valid[count:], trust)
+        return Waveform(
+            self.start + count, self.rate_hz, self.samples[count:], self.valid[count:], trust, self.attention
+        )
 
     @staticmethod
     def empty(start: int, rate_hz: float) -> Waveform:
@@ -81,7 +131,7 @@ class Waveform:
     def concatenate(parts: list[Waveform]) -> Waveform:
         """Join consecutive waveforms of one rate into one.
 
-        Its trust is None if no part has any; else parts without (gaps, mostly) count as 0.
+        Its trust is None if no part has any; else parts without (gaps, mostly) count as 0. Attention is added up.
 
         Raises
         ------
@@ -101,6 +151,7 @@ class Waveform:
             np.concatenate([p.samples for p in parts]),
             np.concatenate([p.valid for p in parts]),
             _trust(parts),
+            Attention.join(part.attention for part in parts),
         )
 
 

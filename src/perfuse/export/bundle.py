@@ -19,25 +19,28 @@ from torch import Tensor, nn
 from perfuse.core.errors import UsageError
 from perfuse.infer import Model
 from perfuse.methods.bundle import CARD_FILE, METADATA_KEY, MODEL_FILE, SCHEMA
-from perfuse.methods.student import PULSE, QUALITY, load_bundle
+from perfuse.methods.network import ATTENTION, PULSE, QUALITY
+from perfuse.methods.student import open_bundle
 from perfuse.report.files import write_atomic
 
 PARITY = 1e-4
 """Largest difference of torch and ONNX, in standard deviations of the wave (design, law 6)."""
 LOGIT_PARITY = 1e-3
 """The same for the logit of the quality: it moves a probability by no more than a quarter of this."""
+ATTENTION_PARITY = 1e-4
+"""The same for the share of a cell in the attention."""
 WEIGHTS_FILE = "model.safetensors"
 
 
 class _AsGraph(nn.Module):
-    """The student as bundles want it: (batch, T, ..., 3) in, ``pulse`` out, and ``quality`` if it has one."""
+    """The student as bundles want it: (batch, T, ..., 3) in, ``pulse`` out, and what else it tells that they know."""
 
     def __init__(self, student: nn.Module, example: Tensor) -> None:
         super().__init__()
         self.student = student.eval()
         with torch.no_grad():
             told = self._ask(example)
-        self.outputs = [name for name in (PULSE, QUALITY) if name in told]
+        self.outputs = [name for name in (PULSE, QUALITY, ATTENTION) if name in told]
 
     def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
         told = self._ask(cells)
@@ -55,7 +58,8 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     ----------
     student : module
         Maps clips (B, 3, T, H, W) to a dict with ``pulse`` and, where it judges itself, ``quality``, the logit (B,)
-        of its answer being right; its weights are exported as they are.
+        of its answer being right, and, where it tells, ``attention``, where it looked (B, rows, cols); its weights
+        are exported as they are.
     card : mapping
         Of :mod:`perfuse.methods.bundle`, without schema and hash.
     folder : Path
@@ -71,8 +75,8 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     Raises
     ------
     UsageError
-        If the two differ by more than :data:`PARITY` (the logits: :data:`LOGIT_PARITY`), or the bundle does not do
-        what its card says.
+        If the two differ by more than :data:`PARITY` (the logits: :data:`LOGIT_PARITY`, the attention:
+        :data:`ATTENTION_PARITY`), or the bundle does not do what its card says.
     """
     view = card["view"]
     rate = float(view["rate_hz"])
@@ -84,9 +88,10 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     content = _onnx(graph, example, fixed)
     lengths = (longest,) if fixed else (longest, shortest, (longest + shortest) // 2 + 1)
     apart = np.array([_difference(graph, content, length, frame) for length in lengths])
-    worst, logit = apart.max(axis=0)
+    worst, logit, share = apart.max(axis=0)
     _allow(worst, PARITY, "standard deviations")
     _allow(logit, LOGIT_PARITY, "in the quality's logit")
+    _allow(share, ATTENTION_PARITY, "in the attention")
     whole = {"schema": SCHEMA, **card}
     content = _with_card(content, whole)
     whole["sha256"] = hashlib.sha256(content).hexdigest()
@@ -94,7 +99,7 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     write_atomic(folder / MODEL_FILE, content)
     write_atomic(folder / WEIGHTS_FILE, _weights(student))
     write_atomic(folder / CARD_FILE, json.dumps(whole, indent=1) + "\n")
-    load_bundle(folder)
+    open_bundle(folder)
     return float(worst)
 
 
@@ -122,16 +127,17 @@ def _onnx(graph: _AsGraph, example: Tensor, fixed: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _difference(graph: _AsGraph, content: bytes, length: int, frame: tuple[int, ...]) -> tuple[float, float]:
-    """Compare torch and ONNX on one clip: the pulse in standard deviations, and the logit (0 without one)."""
+def _difference(graph: _AsGraph, content: bytes, length: int, frame: tuple[int, ...]) -> tuple[float, ...]:
+    """Compare torch and ONNX on one clip: the pulse in standard deviations, logit and attention (0 without any)."""
     rng = np.random.default_rng(length)
     slow = np.cumsum(rng.normal(0, 0.3, (1, length, *frame, 3)), axis=1)
     cells = np.clip(110 + slow + rng.normal(0, 1, slow.shape), 0, 255).astype(np.float32)
     with torch.no_grad():
-        ours = [value.numpy()[0] for value in graph(torch.from_numpy(cells))]
+        ours = {name: value.numpy()[0] for name, value in zip(graph.outputs, graph(torch.from_numpy(cells)))}
     told = Model(content).run({"cells": cells})
-    apart = [float(np.abs(one - told[name][0]).max()) for name, one in zip(graph.outputs, ours)]
-    return apart[0] / max(float(ours[0].std()), 1e-12), sum(apart[1:])
+    apart = {name: float(np.abs(one - told[name][0]).max()) for name, one in ours.items()}
+    spread = max(float(ours[PULSE].std()), 1e-12)
+    return apart[PULSE] / spread, apart.get(QUALITY, 0.0), apart.get(ATTENTION, 0.0)
 
 
 def _with_card(content: bytes, card: Mapping[str, Any]) -> bytes:

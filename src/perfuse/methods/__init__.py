@@ -1,4 +1,7 @@
-"""Methods: one pure function and one card each, lifted to streams by :func:`~perfuse.methods.windowed.windowed`."""
+"""Methods: one pure function and one card each, lifted to streams by :func:`~perfuse.methods.windowed.windowed`.
+
+After them come the networks of this package (:mod:`perfuse.methods.shipped`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from perfuse.core.card import Card
 from perfuse.core.method import Method
 from perfuse.core.registry import Registry
 from perfuse.methods import chrom, contact, green, ica, lgi, omit, pbv, pca, pos, ssr
+from perfuse.methods.shipped import list_shipped
 from perfuse.methods.windowed import fold
 
 __all__ = ["METHODS", "fold", "get_method", "list_methods"]
@@ -15,6 +19,8 @@ METHODS: Registry[Method] = Registry("method")
 
 for _room in (pos, chrom, green, ica, lgi, pbv, omit, pca, ssr, contact):
     METHODS.add(_room.CARD.name, _room.METHOD)
+for _network in list_shipped():
+    METHODS.add(_network.name, _network)
 
 
 def get_method(name: str) -> Method:

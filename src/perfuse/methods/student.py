@@ -14,112 +14,21 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.method import Method
-from perfuse.core.view import Trace
-from perfuse.infer import Model
+from perfuse.core.signals import Attention
+from perfuse.core.view import Grid, Trace
 from perfuse.methods import METHODS
-from perfuse.methods.bundle import CARD_FILE, METADATA_KEY, Spec, parse_card, read_files
+from perfuse.methods.bundle import CARD_FILE, LARGEST_SIDE, METADATA_KEY, Spec, parse_card, read_files
+from perfuse.methods.network import ATTENTION, WEIGHTS, Floats, Network, Said
 from perfuse.methods.windowed import Array, windowed
 
-Floats = NDArray[np.float32]
-
-WEIGHTS, PULSE, QUALITY = "weights", "pulse", "quality"
+SUM_TOLERANCE = 1e-3
+"""An attention map sums to 1, but for the rounding of 32 bits over a large picture."""
 
 ROUNDING = 1e-6
 """Of the largest value: changes below this are rounding of float32 (6e-8, some operations long), never a pulse."""
-
-
-class Network:
-    """An ONNX network that can be pickled: the file's content travels, the session is built anew.
-
-    Parameters
-    ----------
-    content : bytes
-        ONNX file.
-    name : str
-        What to call it in messages.
-
-    Raises
-    ------
-    SourceError
-        If it is not an ONNX network.
-    UsageError
-        If its inputs and outputs are not those of a bundle.
-    """
-
-    def __init__(self, content: bytes, name: str) -> None:
-        self.content, self.name = content, name
-        try:
-            self.model = Model(content)
-        except SourceError as error:
-            raise SourceError(f"{name} is not an ONNX network that can be loaded.", error.remedy) from error
-        colours = [key for key in self.model.inputs if key != WEIGHTS]
-        if len(colours) != 1:
-            raise UsageError(
-                f"{name} has the inputs {', '.join(self.model.inputs) or 'none'}.",
-                f"Export it with one input, and optionally a second one called {WEIGHTS!r}.",
-            )
-        if set(self.model.outputs) - {QUALITY} != {PULSE}:
-            raise UsageError(
-                f"{name} has the outputs {', '.join(self.model.outputs)}.",
-                f"Export it with one, called {PULSE!r}, and optionally a second one called {QUALITY!r}.",
-            )
-        self.colours = colours[0]
-        self.weighted = WEIGHTS in self.model.inputs
-        self.judges = QUALITY in self.model.outputs
-
-    def __reduce__(self) -> tuple[type[Network], tuple[bytes, str]]:
-        return Network, (self.content, self.name)
-
-    @property
-    def fixed_length(self) -> int | None:
-        """Samples of a window if the graph takes only one length, else None."""
-        shape = self.model.inputs[self.colours]
-        return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
-
-    def run(self, window: Floats) -> tuple[Floats, float | None]:
-        """Run one window.
-
-        Parameters
-        ----------
-        window : ndarray, (L, ..., 3 or 4)
-            Red, green, blue and, for a network that takes weights, the weight of each cell.
-
-        Returns
-        -------
-        pulse : ndarray, (L,)
-            Any scale.
-        quality : float or None
-            Logit of the probability that the pulse is right; None for a network that does not say.
-
-        Raises
-        ------
-        UsageError
-            If the network does not take such a window, or answers something else than (1, L) of float32, and (1,)
-            as its quality.
-        """
-        arrays = {self.colours: np.ascontiguousarray(window[None, ..., :3])}
-        if self.weighted:
-            arrays[WEIGHTS] = np.ascontiguousarray(window[None, ..., 3])
-        try:
-            answer = self.model.run(arrays)
-        except UsageError as error:
-            given = " and ".join(f"{value.shape} for {key!r}" for key, value in arrays.items())
-            raise UsageError(f"{self.name} cannot run on {given}, float32.", error.remedy) from error
-        self._check(PULSE, "(batch, T)", answer[PULSE], (1, len(window)))
-        if self.judges:
-            self._check(QUALITY, "(batch,)", answer[QUALITY], (1,))
-        return cast("Floats", answer[PULSE][0]), float(cast("Floats", answer[QUALITY])[0]) if self.judges else None
-
-    def _check(self, output: str, axes: str, value: NDArray[np.generic], shape: tuple[int, ...]) -> None:
-        if value.shape != shape or value.dtype != np.float32:
-            raise UsageError(
-                f"{self.name} answers {value.shape}, {value.dtype}, as {output!r} to one window.",
-                f"Export it so that {output!r} is {axes} = {shape}, float32.",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +69,7 @@ class Student:
         # windowed only copies and cuts these rows; as float64 a crop would take twice the memory for no more digits.
         return cast("Array", values.astype(np.float32, copy=False))
 
-    def pulse(self, windows: Array, rate_hz: float) -> Array:
+    def pulse(self, windows: Array, rate_hz: float) -> tuple[Array, Attention | None]:
         """Run each window by itself.
 
         Parameters
@@ -172,8 +81,10 @@ class Student:
 
         Returns
         -------
-        ndarray, float64, (W, L), or (W, L, 2) for a network that judges itself
+        estimates : ndarray, float64, (W, L), or (W, L, 2) for a network that judges itself
             Pulse and trust, 0..1. Zeros for a window in which nothing moves and one whose output is not finite.
+        attention : Attention or None
+            Where it looked in the windows that are not silent.
 
         Raises
         ------
@@ -185,27 +96,29 @@ class Student:
                 f"Samples at {rate_hz:g} Hz were given to {self.spec.card.name!r}.",
                 f"It learnt at {self.spec.view.rate_hz:g} Hz; resample to that.",
             )
-        return np.stack([self._estimate(window) for window in cast("Floats", windows)])
+        estimates, looks = zip(*(self._estimate(window) for window in cast("Floats", windows)))
+        return np.stack(estimates), Attention.join(looks)
 
-    def _estimate(self, window: Floats) -> Array:
+    def _estimate(self, window: Floats) -> tuple[Array, Attention | None]:
         silence = np.zeros((len(window), 2) if self.network.judges else len(window))
         colours = window[..., :3]
         # A network that divides by a spread makes waves of the rounding of a still picture: silence is ours to keep.
         low, high = colours.min(axis=0), colours.max(axis=0)
         if (high - low).max() <= ROUNDING * max(high.max(), -low.min()):
-            return silence
-        pulse, logit = self.network.run(window)
+            return silence, None
+        pulse, logit, share = self.network.run(window)
         samples = pulse.astype(np.float64)
         if not np.isfinite(samples).all() or not isfinite(logit or 0.0):
-            return silence
+            return silence, None
         centred = samples - samples.mean()
         if np.abs(centred).max() <= ROUNDING * np.abs(samples).max():
-            return silence
+            return silence, None
         wave = samples if self.spec.scale == "keep" else np.asarray(centred / centred.std())
+        attention = None if share is None else Attention.of(share)
         if logit is None:
-            return wave
+            return wave, attention
         # the logistic function, by way of tanh: exactly 0 and 1 far out, and no overflow
-        return np.stack([wave, np.full(len(wave), 0.5 + 0.5 * tanh(logit / 2))], axis=-1)
+        return np.stack([wave, np.full(len(wave), 0.5 + 0.5 * tanh(logit / 2))], axis=-1), attention
 
 
 def load_bundle(path: str | PathLike[str]) -> Method:
@@ -227,16 +140,34 @@ def load_bundle(path: str | PathLike[str]) -> Method:
     SourceError
         If there is no bundle, it cannot be read, or its parts do not belong together.
     UsageError
-        If the card is not one that this version knows, or the network does not do what its card says.
+        If the card is not one that this version knows, or the network does not do what its card says, or it has the
+        name of a method of perfuse: a result must tell which of the two gave it.
+    """
+    method = open_bundle(path)
+    if method.card.name in METHODS:
+        raise UsageError(
+            f"The card of {path} says 'name' is {method.card.name!r}, which is a method of perfuse.",
+            "Choose another name: perfuse export RUN BUNDLE --name NAME.",
+        )
+    return method
+
+
+def open_bundle(path: str | PathLike[str], *, rehearse: bool = True) -> Method:
+    """Load a bundle whatever its name: those that ship with perfuse are the methods of their names.
+
+    Parameters
+    ----------
+    path : str or path
+        As for :func:`load_bundle`; returns and errors too, but for the name.
+    rehearse : bool
+        Prove first that the network takes and gives what its card says. Networks that ship were proven by the tests.
     """
     content, text, name = read_files(path)
     if text is not None:
         # Before the network is loaded: a broken copy is told as such, not as what onnxruntime makes of it.
-        where = str(Path(name).with_name(CARD_FILE))
-        spec = parse_card(text, where, content)
+        spec = parse_card(text, str(Path(name).with_name(CARD_FILE)), content)
         network = Network(content, name)
     else:
-        where = f"Property {METADATA_KEY!r} of {name}"
         network = Network(content, name)
         embedded = network.model.metadata.get(METADATA_KEY)
         if embedded is None:
@@ -244,12 +175,9 @@ def load_bundle(path: str | PathLike[str]) -> Method:
                 f"{name} has no card.",
                 f"Pass a folder with model.onnx and card.json, or put the card into the property {METADATA_KEY!r}.",
             )
-        spec = parse_card(embedded, where, None)
-    if spec.card.name in METHODS:
-        raise UsageError(
-            f"{where} says 'name' is {spec.card.name!r}, which is a method of perfuse.", "Choose another name."
-        )
-    _rehearse(network, spec)
+        spec = parse_card(embedded, f"Property {METADATA_KEY!r} of {name}", None)
+    if rehearse:
+        _rehearse(network, spec)
     student = Student(network, spec)
     return windowed(
         student.pulse,
@@ -270,6 +198,10 @@ def _rehearse(network: Network, spec: Spec) -> None:
         raise UsageError(
             f"{network.name} takes {WEIGHTS!r}, but traces have none.", "Choose a grid or a crop as view."
         )
+    if network.looks and isinstance(spec.view, Trace):
+        raise UsageError(
+            f"{network.name} tells its {ATTENTION!r}, but a trace has no places.", "Choose a grid or a crop as view."
+        )
     if fixed is not None and fixed != longest:
         raise UsageError(
             f"{network.name} takes windows of {fixed} samples, but its card's window_s × rate_hz gives {longest}.",
@@ -277,11 +209,12 @@ def _rehearse(network: Network, spec: Spec) -> None:
         )
     # One sample more than the shortest: no divisor above 1 is common to both, so hidden ones (pooling) come to light.
     lengths = {longest} if fixed is not None else {longest, shortest, min(shortest + 1, longest)}
+    shape: tuple[int, ...] | None = None
     for length in sorted(lengths, reverse=True):
         noise = np.random.default_rng(0).uniform(60, 200, (length, *spec.frame)).astype(np.float32)
         window = np.concatenate([noise, np.ones_like(noise[..., :1])], axis=-1) if network.weighted else noise
         try:
-            first, second = (np.append(pulse, logit or 0.0) for pulse, logit in map(network.run, (window, window)))
+            said, again = network.run(window), network.run(window)
         except UsageError as error:
             if length == longest:
                 raise
@@ -289,8 +222,30 @@ def _rehearse(network: Network, spec: Spec) -> None:
                 f"{network.name} takes windows of {longest} samples but not of {length}, which min_s allows.",
                 f"Export it for any length from min_s on, or set min_s to window_s. ({error.problem})",
             ) from error
-        if not np.array_equal(first, second, equal_nan=True):
+        if not all(np.array_equal(one, two, equal_nan=True) for one, two in zip(_plain(said), _plain(again))):
             raise UsageError(
                 f"{network.name} gives two answers to one input.",
                 "Export it in evaluation mode, without dropout and other chance.",
             )
+        if said.attention is not None:
+            shape = _check_attention(network.name, said.attention, spec, shape)
+
+
+def _plain(said: Said) -> list[Floats]:
+    return [np.asarray(0 if part is None else part, np.float32) for part in said]
+
+
+def _check_attention(name: str, share: Floats, spec: Spec, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Refuse a map that is none, or whose shape is not that of the grid or of the other windows; return its shape."""
+    wanted = spec.frame[:2] if isinstance(spec.view, Grid) else shape or share.shape
+    if share.shape != wanted or not share.size or max(share.shape) > LARGEST_SIDE:
+        raise UsageError(
+            f"{name} answers {ATTENTION!r} of {share.shape} cells.",
+            f"Export it with those of its view, the same for windows of any length: {spec.frame[:2]} at most.",
+        )
+    if not (share.min() >= 0 and abs(float(share.sum(dtype=np.float64)) - 1) <= SUM_TOLERANCE):
+        raise UsageError(
+            f"{name} answers {ATTENTION!r} from {share.min():.3g} up, with the sum {share.sum():.3g}.",
+            "Export it so that no cell is negative and all add up to 1.",
+        )
+    return share.shape

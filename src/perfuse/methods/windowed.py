@@ -3,7 +3,8 @@
 A stretch of samples without a gap is a *segment* and is treated as a recording of its own: windows start every hop,
 the last one is moved back to end with the segment, and a sample's value is the taper-weighted mean of all window
 estimates that cover it. Every sum is taken in the order of the windows, so the bits do not depend on how the samples
-were cut into chunks. What a window function says about its own trust is averaged in the same way.
+were cut into chunks. What a window function says about its own trust is averaged in the same way; where it looked is
+added up in whole numbers.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from numpy.typing import NDArray
 from perfuse.core.card import Card
 from perfuse.core.errors import UsageError
 from perfuse.core.method import Method
-from perfuse.core.signals import Chunk, Waveform
+from perfuse.core.signals import Attention, Chunk, Waveform
 from perfuse.core.view import View
 
 Array = NDArray[np.float64]
-WindowFunction = Callable[[Array, float], Array]
+WindowFunction = Callable[[Array, float], Array | tuple[Array, Attention | None]]
 FrameFunction = Callable[[NDArray[np.float32], NDArray[np.float32] | None], Array]
 Taper = Literal["hann", "flat"]
 
@@ -163,7 +164,7 @@ class Windowed:
         position, length = state.position + more, state.length + more
         origin = position - len(tail)
         starts = np.arange(state.next_start, position - size + 1, hop)
-        total = self._add(tail, starts - origin, size, state.rate_hz, total, weight)
+        total, attention = self._add(tail, starts - origin, size, state.rate_hz, total, weight)
         settled = 0
         next_start = state.next_start
         if len(starts):
@@ -171,7 +172,7 @@ class Windowed:
         if length >= size:
             # A window yet to come starts on the hop grid or, if the segment ends, so that it ends with the segment.
             settled = max(next_start - hop + 1, position - size) - origin
-        out = _mean(origin, state.rate_hz, total[:settled], weight[:settled])
+        out = _mean(origin, state.rate_hz, total[:settled], weight[:settled], attention)
         kept = WindowState(
             state.rate_hz, position, length, next_start, tail[settled:].copy(), total[settled:], weight[settled:]
         )
@@ -187,41 +188,45 @@ class Windowed:
         origin = state.position - held
         if state.length < least:
             return after, Waveform(origin, state.rate_hz, np.zeros(held), np.zeros(held, bool))
-        total, weight = state.total.copy(), state.weight.copy()
+        total, weight, attention = state.total.copy(), state.weight.copy(), None
         if state.length < size or state.next_start - hop + size < state.position:
             last = min(size, state.length)
-            total = self._add(state.tail, np.array([held - last]), last, state.rate_hz, total, weight)
-        return after, _mean(origin, state.rate_hz, total, weight)
+            total, attention = self._add(state.tail, np.array([held - last]), last, state.rate_hz, total, weight)
+        return after, _mean(origin, state.rate_hz, total, weight, attention)
 
     def _add(
         self, tail: Array, starts: NDArray[np.intp], size: int, rate_hz: float, total: Array, weight: Array
-    ) -> Array:
+    ) -> tuple[Array, Attention | None]:
         """Run the windows beginning at ``starts`` and add them to ``total`` and ``weight``, in order.
 
-        Returns ``total``, or one of two columns in its place once the function turns out to judge itself.
+        Returns ``total``, or one of two columns in its place once the function turns out to judge itself, and where
+        the function looked.
         """
-        taper = self._shape(size)
+        taper, looks = self._shape(size), []
         per_block = max(1, BLOCK // size)
         for block in range(0, len(starts), per_block):
             some = starts[block : block + per_block]
             # Fancy indexing makes a fresh C-ordered array, so sums inside a window run in one order, always.
-            estimates = self.fn(tail[some[:, None] + np.arange(size)], rate_hz)
+            said = self.fn(tail[some[:, None] + np.arange(size)], rate_hz)
+            estimates, look = said if isinstance(said, tuple) else (said, None)
+            looks.append(look)
             estimates = estimates * (taper if estimates.ndim == 2 else taper[:, None])
             if estimates.ndim > total.ndim + 1:  # the first window of a segment: nothing was added yet
                 total = np.zeros((len(total), 2))
             for start, estimate in zip(some.tolist(), estimates):
                 total[start : start + size] += estimate
                 weight[start : start + size] += taper
-        return total
+        return total, Attention.join(looks)
 
 
-def _mean(start: int, rate_hz: float, total: Array, weight: Array) -> Waveform:
+def _mean(start: int, rate_hz: float, total: Array, weight: Array, attention: Attention | None) -> Waveform:
     """Make a waveform of sums of tapered estimates (N,) or (N, 2) and of tapers (N,)."""
     valid = np.ones(len(total), bool)
     if total.ndim == 1:
-        return Waveform(start, rate_hz, total / weight, valid)
+        return Waveform(start, rate_hz, total / weight, valid, None, attention)
     # a mean of numbers up to 1 may be rounded past 1
-    return Waveform(start, rate_hz, total[:, 0] / weight, valid, np.clip(total[:, 1] / weight, 0.0, 1.0))
+    trust = np.clip(total[:, 1] / weight, 0.0, 1.0)
+    return Waveform(start, rate_hz, total[:, 0] / weight, valid, trust, attention)
 
 
 def windowed(
@@ -242,7 +247,7 @@ def windowed(
     fn : callable
         ``fn(windows, rate_hz)``: W windows of L samples, float64 (W, L, ...) in C order, to (W, L) finite estimates,
         or to (W, L, 2): estimate, and trust in that window, 0..1, at every sample (:class:`Waveform`). Each row must
-        depend on its own window only, bit for bit.
+        depend on its own window only, bit for bit. Or to a pair: those, and where it looked in these windows.
     card, view
         What the method is and what it eats.
     window_s : float

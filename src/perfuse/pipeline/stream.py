@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from perfuse.clip.resample import Resampler
 from perfuse.clip.sampler import Sample
 from perfuse.core.method import Method
-from perfuse.core.signals import Chunk, Waveform
+from perfuse.core.signals import Attention, Chunk, Waveform
 from perfuse.core.view import Crop, Grid, Trace
 
 BLOCK = 64
@@ -35,7 +35,8 @@ class Record:
     valid : ndarray of bool, (N,)
         False inside gaps.
     waves : tuple of Waveform
-        The method's pulse of region 0, then of the other regions where the method eats traces.
+        The method's pulse of region 0, then of the other regions where the method eats traces. Their attention is
+        that of all windows since the start, whatever was forgotten.
     """
 
     start: int
@@ -49,15 +50,17 @@ class Record:
 
 @dataclass(slots=True)
 class _Voice:
-    """One run of the method: its state and the samples that are final."""
+    """One run of the method: its state, the samples that are final and kept, where it looked since the start."""
 
     method: Method
     region: int
     state: Any
     parts: list[Waveform]
+    attention: Attention | None = None
 
     def step(self, chunk: Chunk) -> None:
         self.state, wave = self.method.step(self.state, chunk)
+        self.attention = Attention.join((self.attention, wave.attention))
         if len(wave):
             self.parts.append(wave)
 
@@ -152,10 +155,11 @@ class FaceStream:
 
     def _complete(self, voice: _Voice, count: int) -> Waveform:
         """Join the final samples and those the method would give if the recording ended here."""
-        parts = voice.parts
+        parts, attention = voice.parts, voice.attention
         if not self._finished:
-            parts = [*parts, voice.method.step(voice.state, self._chunk(voice, [], [], [], last=True))[1]]
-        wave = Waveform.concatenate(parts)
+            ahead = voice.method.step(voice.state, self._chunk(voice, [], [], [], last=True))[1]
+            parts, attention = [*parts, ahead], Attention.join((attention, ahead.attention))
+        wave = replace(Waveform.concatenate(parts), attention=attention)
         return wave.after(len(wave) - count)
 
     def _chunk(

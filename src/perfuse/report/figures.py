@@ -169,6 +169,60 @@ def poincare(beats_s: Sequence[float], name: str) -> Picture | None:
     return Picture(svg, f"{len(before)} pairs of successive beat intervals between {low:.0f} and {high:.0f} ms.")
 
 
+def attention(share: NDArray[np.float64], name: str) -> Picture:
+    """Draw how much each cell of the picture around a face counted, under the outline of a typical face.
+
+    Parameters
+    ----------
+    share : ndarray, (rows, cols)
+        0 or more, sum 1; the fullest colour is the largest. More than :data:`MOST_CELLS` a side are added up.
+    name : str
+        Unique on the page.
+    """
+    share = _coarse(share)
+    rows, cols = share.shape
+    deep = share / share.max()
+    with _figure(3.4, 3.0) as (figure, axes):
+        for row, col in np.ndindex(rows, cols):
+            corner = ((col + 0.04) / cols, (row + 0.04) / rows)
+            axes.add_patch(_cell(corner, 0.92 / cols, 0.92 / rows, facecolor=GRID, alpha=0.45))
+            axes.add_patch(_cell(corner, 0.92 / cols, 0.92 / rows, facecolor=PULSE, alpha=float(deep[row, col])))
+        for line in (OVAL, *FEATURES):
+            axes.plot(*line, color=INK, linewidth=1.2, alpha=0.6, solid_capstyle="round")
+        axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=[], yticks=[])
+        _tidy(axes, spines=())
+        svg = _svg(figure, name)
+    thirds = [100 * float(part.sum()) for part in np.array_split(share, 3)]
+    return Picture(
+        svg,
+        f"Map of the picture around the face, {rows} by {cols} cells. The upper third holds {thirds[0]:.0f} %, the "
+        f"middle {thirds[1]:.0f} %, the lower {thirds[2]:.0f} %; the strongest cell {100 * share.max():.1f} %.",
+    )
+
+
+MOST_CELLS = 24
+"""Cells a side that an attention map is drawn with: finer ones are added up, or the page would grow by megabytes."""
+_TURN = np.linspace(0, 2 * np.pi, 60)
+# ASSUMED, for a face that looks straight ahead, in a crop of the usual margin: eyes 0.42, mouth 0.79, chin 0.98 down.
+OVAL = (0.5 + 0.29 * np.cos(_TURN), 0.52 + 0.46 * np.sin(_TURN))
+FEATURES = (((0.30, 0.40), (0.42, 0.42)), ((0.60, 0.70), (0.42, 0.42)), ((0.42, 0.5, 0.58), (0.785, 0.80, 0.785)))
+"""Two eyes and a mouth, each as x and y."""
+
+
+def _coarse(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up neighbours until no side has more than :data:`MOST_CELLS`."""
+    for axis in (0, 1):
+        step = math.ceil(share.shape[axis] / MOST_CELLS)
+        share = np.add.reduceat(share, np.arange(0, share.shape[axis], step), axis=axis)
+    return share
+
+
+def _cell(corner: tuple[float, float], width: float, height: float, **look: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, width, height, edgecolor="none", **look)
+
+
 def _mean_spectrum(wave: Waveform) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Average the spectra of half-overlapping windows that are at least 80 % valid."""
     length = min(len(wave), round(WINDOW_S * wave.rate_hz))

@@ -117,6 +117,11 @@ def _section(face: Face, measurement: Measurement) -> _Section:
     )
     details = (
         (
+            "Where the network looked",
+            _looked(face),
+            None if face.attention is None else figures.attention(face.attention, f"{prefix}-at"),
+        ),
+        (
             "Pulse spectrum",
             "Power of the pulse wave. Line: the stated rate; band: its 90 % interval.",
             face.pulse and figures.spectrum(face.pulse, face.heart_rate, (36, 200), PULSE, f"{prefix}-ps"),
@@ -142,6 +147,18 @@ def _section(face: Face, measurement: Measurement) -> _Section:
         details=tuple((title, text, picture) for title, text, picture in details if picture),
         shortened=len(pulse_rows) == MAX_ROWS,
         lost=tuple(f"{event.time_s - start_s:.1f} s: face {event.kind}" for event in face.events),
+    )
+
+
+def _looked(face: Face) -> str:
+    """Say what the map of a network's attention shows."""
+    share = face.attention
+    if share is None:
+        return ""
+    return (
+        "How much each part of the picture weighed in the colours that the network read, some perhaps as a "
+        f"reference. Fullest colour: {100 * share.max():.1f} %; shared evenly: {100 / share.size:.1f} %. "
+        "The outline is a typical face, not this one."
     )
 
 

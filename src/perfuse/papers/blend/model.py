@@ -24,7 +24,9 @@ LINES = torch.arange(38.0, 232.0, 2.0)
 
 
 class Blend(nn.Module):
-    """Maps clips (B, 3, T, rows, cols), 0..255, to ``pulse`` (B, T) and ``quality`` (B,), a logit.
+    """Maps clips (B, 3, T, rows, cols), 0..255, to ``pulse`` (B, T), ``quality`` (B,), a logit, and ``attention``.
+
+    Attention is the mean of the weightings, (B, rows, cols), 0 or more, sum 1: where the pulse was read.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ class Blend(nn.Module):
         self.trust = nn.Sequential(nn.Linear(2 * width + 3 + SIGNS, 24), nn.ELU(), nn.Linear(24, 1))
 
     def forward(self, clip: Tensor) -> dict[str, Tensor]:
-        """Return ``pulse`` and ``quality``."""
+        """Return ``pulse``, ``quality`` and ``attention``."""
         fast, weights = self.averaged(clip)
         traces = torch.einsum("bctn,bkn->bkct", fast, weights)
         named = _named(traces, self.rate_hz)
@@ -77,7 +79,8 @@ class Blend(nn.Module):
         pulse = self.leave(hidden)[:, 0]
         # what is judged must not bend the wave: no gradient leads back from here
         told = [x.detach() for x in (hidden, pulse, named, fast, weights)]
-        return {"pulse": pulse, "quality": self._quality(*told)}
+        attention = weights.mean(dim=1).reshape(-1, *clip.shape[3:])
+        return {"pulse": pulse, "quality": self._quality(*told), "attention": attention}
 
     def averaged(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Return the log colours of all cells less their slow part (B, 3, T, cells), and weights (B, maps, cells)."""

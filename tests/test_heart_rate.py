@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfuse.core.signals import Waveform
-from perfuse.vitals.heart_rate import DOUBTED, LEAST_TRUST, SHORTEST_S, UNSURE, _answer, heart_rate
+from perfuse.vitals.heart_rate import DOUBTED, SHORTEST_S, SURE_TRUST, UNSURE, _answer, heart_rate
 from perfuse.vitals.rate_posterior import rate_grid
 
 RATE = 30.0
@@ -109,7 +109,7 @@ noisy_waves = st.builds(
 @settings(max_examples=40, deadline=None)
 @given(pulse=noisy_waves)
 def test_full_trust_changes_nothing(pulse):
-    assert heart_rate(trusting(pulse, 1.0)) == heart_rate(pulse) == heart_rate(trusting(pulse, LEAST_TRUST))
+    assert heart_rate(trusting(pulse, 1.0)) == heart_rate(pulse) == heart_rate(trusting(pulse, SURE_TRUST))
 
 
 @settings(max_examples=40, deadline=None)
@@ -156,7 +156,7 @@ def test_one_window_of_any_distribution_obeys_that_too(p, pair):
 
 def test_half_the_trust_that_is_needed_is_half_the_quality_and_a_wide_interval():
     pulse = wave(1.2, 12)
-    whole, half = heart_rate(pulse).vital, heart_rate(trusting(pulse, LEAST_TRUST / 2)).vital
+    whole, half = heart_rate(pulse).vital, heart_rate(trusting(pulse, SURE_TRUST / 2**0.5)).vital
     assert half.value == whole.value
     assert half.quality == pytest.approx(0.5 * whole.quality, abs=0.03)
     assert half.high - half.low > 100 > 5 > whole.high - whole.low
@@ -187,4 +187,4 @@ def test_noise_is_the_reason_where_it_is():
     assert heart_rate(pulse).vital.reason == UNSURE
     assert heart_rate(trusting(pulse, 0.0)).vital.reason == UNSURE
     barely = wave(1.2, 10)
-    assert heart_rate(trusting(barely, 0.1)).vital.reason == DOUBTED
+    assert heart_rate(trusting(barely, 0.25)).vital.reason == DOUBTED

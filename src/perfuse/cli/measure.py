@@ -45,7 +45,8 @@ def measure(
     files
         Videos of a face, or CSV files of time, red, green, blue.
     method
-        A name that `perfuse methods` lists; auto takes pos for faces and contact for a finger on the lens.
+        A name that `perfuse methods` lists; auto takes blend for faces in pictures, pos for their mean colours, and
+        contact for a finger on the lens.
     model
         An exported network to use instead: a folder with model.onnx and card.json, or an ONNX file with its card.
     rate

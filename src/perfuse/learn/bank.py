@@ -108,7 +108,7 @@ class Bank:
             for low in range(0, self._size(part), AT_ONCE):
                 rows = np.arange(low, min(low + AT_ONCE, self._size(part))) + part * PART
                 for name, values in lesson(self.batch(rows).clip.to(device)).items():
-                    said.setdefault(name, []).append(values.detach().cpu().numpy().astype(np.float16))
+                    said.setdefault(name, []).append(values.detach().float().cpu().numpy().astype(np.float16))
             # safetensors writes arrays whose rows are not in order as if they were
             write_atomic(path, save({k: np.ascontiguousarray(np.concatenate(v)) for k, v in said.items()}))
             if told is not None:

@@ -92,7 +92,7 @@ def banked(how: Simulated, recipe: Recipe, task: Task, device: str, told: Told |
     if how.lessons:  # asked first: a missing teacher is told before minutes of painting
         if not isinstance(task, Taught):
             raise UsageError(f"simulated: lessons, but {recipe.task} has no teacher.", "Leave lessons out.")
-        key = task.lesson_key()
+        key = f"{task.lesson_key()}-{recipe.precision}"
     bank = open_bank(
         default_cache(), task.view, frames=recipe.frames, clips=how.bank, seed=how.bank_seed, domains=how.domains,
         radar="radar" in task.needs, asked=how.asked,

@@ -19,7 +19,8 @@ from perfuse.pipeline.answer import Context, measure_face, no_face
 from perfuse.pipeline.faces import FaceStreams, trace_sample
 from perfuse.pipeline.stream import FaceStream
 
-DEFAULT_VIDEO, DEFAULT_CONTACT = "pos", "contact"
+DEFAULT_VIDEO, DEFAULT_TRACE, DEFAULT_CONTACT = "blend", "pos", "contact"
+"""What ``auto`` takes: pictures have cells to weigh, mean colours have none, and a finger on the lens is no face."""
 LONGEST_PAUSE_S = 3600.0
 """A leap of the clock beyond this is a broken timestamp, and filling it would take memory without end."""
 LOOK_S = 2.0
@@ -32,8 +33,8 @@ class Session:
     Parameters
     ----------
     method : str or Method
-        A registered name, ``"auto"`` (``pos`` for video and face traces, ``contact`` for a finger on the lens), or
-        any object that satisfies :class:`perfuse.core.method.Method`.
+        A registered name, ``"auto"`` (``blend`` for video, ``pos`` for colour traces of a face, ``contact`` for a
+        finger on the lens), or any object that satisfies :class:`perfuse.core.method.Method`.
     detector : Detector, optional
         Finds faces; BlazeFace by default. See :func:`perfuse.face.adapt_detector` for a plain function.
     history_s : float or None
@@ -192,8 +193,9 @@ class Session:
     def _chosen(self) -> Method:
         if self._method is None:
             name = DEFAULT_VIDEO
-            if self._kind == "trace" and not looks_like_a_face(np.array([c for _, c in self._waiting])):
-                name = DEFAULT_CONTACT
+            if self._kind == "trace":
+                face = looks_like_a_face(np.array([c for _, c in self._waiting]))
+                name = DEFAULT_TRACE if face else DEFAULT_CONTACT
             self._method = get_method(name)
         return self._method
 

@@ -23,6 +23,7 @@ def train(
     out: str | None = None,
     change: Annotated[list[str] | None, Parameter(name="--set", negative=(), consume_multiple=True)] = None,
     everything: Annotated[bool, Parameter(name="--list", negative=())] = False,
+    tensorboard: Annotated[bool, Parameter(negative=())] = False,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
 ) -> int:
     """Train a network as a recipe says.
@@ -39,6 +40,8 @@ def train(
         KEY=VALUE instead of what the recipe says, such as optimiser.lr=1e-3; several may follow.
     everything
         List the recipes, and train nothing.
+    tensorboard
+        Write the log as TensorBoard's events as well, into the same folder.
     quiet
         Print no progress and no summary.
     """
@@ -65,7 +68,7 @@ def train(
     task = make_task(what)
     try:
         with Progress(what.task, show=not quiet, unit="steps") as progress:
-            done = run(what, task, folder, progress=progress)
+            done = run(what, task, folder, progress=progress, tensorboard=tensorboard)
     except KeyboardInterrupt:
         print(f"\nGo on with: perfuse train {recipe} --out {folder}", file=sys.stderr)
         raise

@@ -6,16 +6,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-from perfuse.core.errors import OutputError
+from perfuse.core.errors import MissingExtraError, OutputError
 
 NAME = "metrics.jsonl"
 
 
 class Journal:
-    """Appends lines; a run that goes on from step ``step`` forgets what came later."""
+    """Appends lines; a run that goes on from step ``step`` forgets what came later.
 
-    def __init__(self, folder: Path, step: int) -> None:
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    step : int
+        Steps done.
+    writer : type, optional
+        What writes the numbers as TensorBoard's events as well: :func:`events_writer`.
+    """
+
+    def __init__(self, folder: Path, step: int, writer: Any = None) -> None:
         self.path = folder / NAME
+        self.events = writer and writer(str(folder), purge_step=step + 1)
         lines = read(folder)
         kept = [line for line in lines if line.get("step", 0) <= step]
         try:
@@ -33,6 +44,28 @@ class Journal:
                 file.write(json.dumps(told) + "\n")
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written ({error.strerror}).", "Free some space.") from error
+        if self.events:
+            for name, value in told.items():
+                if name != "step":
+                    self.events.add_scalar(name, value, told["step"])
+            self.events.flush()
+
+
+def events_writer() -> Any:
+    """Return the class that writes TensorBoard's events.
+
+    Raises
+    ------
+    MissingExtraError
+        If TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError(
+            "--tensorboard needs TensorBoard, not installed here.", "pip install tensorboard"
+        ) from error
+    return SummaryWriter
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,18 @@ from torch import Tensor, nn
 from perfuse.core.errors import OutputError, UsageError
 from perfuse.learn import checkpoint
 from perfuse.learn.augment import augment, cut
-from perfuse.learn.journal import Journal
+from perfuse.learn.devices import (
+    average_gradients,
+    average_losses,
+    free_port,
+    open_fabric,
+    packed,
+    share_of,
+    together,
+)
+from perfuse.learn.journal import Journal, events_writer
 from perfuse.learn.recipe import Optimiser, Recipe
-from perfuse.learn.sources import mixed, sources
+from perfuse.learn.sources import Source, mixed, sources
 from perfuse.learn.task import Task, total
 from perfuse.learn.validate import Validator
 
@@ -53,7 +62,9 @@ class Trained:
     waiting: float
 
 
-def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None = None) -> Trained:
+def train(
+    recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None = None, tensorboard: bool = False
+) -> Trained:
     """Train, or go on training.
 
     Parameters
@@ -67,6 +78,8 @@ def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None
         the weights an uninterrupted run would have reached.
     progress : callable, optional
         Called with steps done, steps in all, and a word on how it goes.
+    tensorboard : bool
+        Write the log as TensorBoard's events as well.
 
     Raises
     ------
@@ -74,12 +87,47 @@ def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None
         If the recipe does not fit, or a loss is no number: the message says what to change.
     OutputError
         If the folder cannot be written.
+    MissingExtraError
+        If TensorBoard is asked for and not installed.
     """
+    writer = events_writer() if tensorboard else None
     folder = _run_folder(folder, recipe)
-    fabric = Fabric(accelerator=recipe.device, devices=1, precision=recipe.precision)  # type: ignore[arg-type]
-    device = fabric.device.type
+    port = free_port() if recipe.devices > 1 else 0
+    fabric = open_fabric(recipe, port=port)
+    content = packed(recipe, task, folder) if recipe.devices > 1 else b""
+    # before there are others: what is kept on disk is made once, and nobody waits at a meeting point meanwhile
+    parts = _sources(recipe, task, fabric, progress and _before(progress, recipe.steps))
+    if recipe.devices == 1:
+        return _learn(recipe, task, folder, fabric, parts, progress, writer)
+    with together(fabric, content, port, _beside):
+        return _learn(recipe, task, folder, fabric, parts, progress, writer)
+
+
+def _beside(recipe: Recipe, task: Task, folder: Path, fabric: Fabric) -> None:
+    """Learn in another process than the first."""
+    _learn(recipe, task, folder, fabric, _sources(recipe, task, fabric, None), None)
+
+
+def _sources(
+    recipe: Recipe, task: Task, fabric: Fabric, told: Callable[[int, int, str], None] | None
+) -> list[tuple[float, Source]]:
+    """Open what batches come from, in the precision of the training: a teacher may be asked here."""
+    _settle(nn.ModuleList([task.student, task.helpers]))
+    with fabric.autocast():
+        return sources(recipe, task, fabric.device.type, told)
+
+
+def _learn(
+    recipe: Recipe,
+    task: Task,
+    folder: Path,
+    fabric: Fabric,
+    parts: Sequence[tuple[float, Source]],
+    progress: Progress | None,
+    writer: Any = None,
+) -> Trained:
+    """Go on from the checkpoint, or from the start."""
     torch.use_deterministic_algorithms(True, warn_only=True)
-    parts = sources(recipe, task, device, progress and _before(progress, recipe.steps))
     everything = nn.ModuleDict({"student": task.student, "helpers": task.helpers})
     how = recipe.optimiser
     learnt = [p for p in everything.parameters() if p.requires_grad]
@@ -93,8 +141,7 @@ def train(recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None
         averaged, step = state["averaged"], state["step"]
     validator = Validator(recipe, task, state["validation"] if state else None)
     everything.to(fabric.device)
-    _settle(everything)
-    journal = Journal(folder, step)
+    journal = Journal(folder, step, writer) if fabric.global_rank == 0 else None
     batches = mixed(parts, recipe.seed, step)
     run = _Run(recipe, task, fabric, everything, optimiser, averaged, journal, validator, folder, dict(task.weights))
     try:
@@ -111,7 +158,8 @@ class _Run:
     everything: nn.Module
     optimiser: torch.optim.Optimizer
     averaged: dict[str, Tensor]
-    journal: Journal
+    journal: Journal | None
+    """None in all processes but the first, which alone tells, validates and saves."""
     validator: Validator
     folder: Path
     weights: dict[str, float]
@@ -127,23 +175,31 @@ class _Run:
             waited += time.perf_counter() - before
             losses = self._step(batch, step)
             step += 1
-            if step % TOLD == 0 or step == r.steps:
+            if self.journal is not None and (step % TOLD == 0 or step == r.steps):
                 self.journal.add(step=step, waiting=waited / (time.perf_counter() - begin), **losses)
             if r.validation.every and (step % r.validation.every == 0 or step == r.steps):
-                scores = self.validator.look(self.student_weights(), step)
-                self.journal.add(step=step, **{f"val_{name}": value for name, value in scores.items()})
-            if step % r.save_every == 0 or step == r.steps or self.validator.enough:
+                self._validate(step)
+            last = step == r.steps or self.validator.enough
+            if self.journal is not None and (step % r.save_every == 0 or last):
                 self._save(step)
             if progress is not None:
                 progress(step, r.steps, f"loss {losses['total']:.3f}")
         share = waited / max(time.perf_counter() - begin, 1e-9)
         return Trained(self.folder, step, dict(self.validator.best), share)
 
+    def _validate(self, step: int) -> None:
+        """Look at the student; all processes hear whether that was enough."""
+        if self.journal is not None:
+            scores = self.validator.look(self.student_weights(), step)
+            self.journal.add(step=step, **{f"val_{name}": value for name, value in scores.items()})
+        self.validator.enough = self.fabric.broadcast(self.validator.enough)
+
     def _step(self, batch: Any, step: int) -> dict[str, float]:
         """Learn from one batch; all chance comes from the step's own generators."""
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
         torch.manual_seed(self.recipe.seed * 1_000_003 + step)  # dropout, wherever a task has any
         batch = augment(cut(batch, self.recipe.crop, generator), self.recipe.augment, generator)
+        batch = share_of(batch, self.fabric.global_rank, self.fabric.world_size)
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
         self.everything.train()
@@ -152,6 +208,7 @@ class _Run:
             losses = self.task.losses(batch)
             loss = total(losses, self.task.weights)
         told = {"total": float(loss.detach()), **{name: float(value.detach()) for name, value in losses.items()}}
+        told = average_losses(self.fabric, told)
         if not math.isfinite(told["total"]):
             bad = [name for name, value in told.items() if not math.isfinite(value) and name != "total"]
             raise UsageError(
@@ -160,9 +217,9 @@ class _Run:
             )
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
-        norm = nn.utils.clip_grad_norm_(
-            [p for group in self.optimiser.param_groups for p in group["params"]], self.recipe.optimiser.clip_norm
-        )
+        learnt = [p for group in self.optimiser.param_groups for p in group["params"]]
+        average_gradients(self.fabric, learnt)
+        norm = nn.utils.clip_grad_norm_(learnt, self.recipe.optimiser.clip_norm)
         self.optimiser.step()
         self._average(step)
         return {"gradient": float(norm), **told}

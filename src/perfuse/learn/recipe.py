@@ -139,6 +139,8 @@ class Recipe:
     """Steps between two checkpoints."""
     device: str = "auto"
     """auto, cpu or cuda."""
+    devices: int = 1
+    """Processes that learn side by side, on a GPU each, or all on the CPU; the batch must divide."""
     precision: str = "32-true"
     """As Fabric names it: 32-true, bf16-mixed, 16-mixed."""
     workers: int = 1
@@ -153,6 +155,11 @@ class Recipe:
             raise UsageError(f"crop: {self.crop} was given.", f"Pass 32 to frames ({self.frames}), or 0 for all.")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"device: {self.device} was given.", "Pass auto, cpu or cuda.")
+        _between(self.devices, 1, 64, "devices")
+        if self.batch % self.devices:
+            raise UsageError(
+                f"devices: {self.devices} cannot share a batch of {self.batch}.", "Choose a batch that they divide."
+            )
         ends = [stage.until for stage in self.stages]
         if ends != sorted(set(ends)) or any(end < 1 for end in ends):
             raise UsageError(f"stages: they end with {ends}.", "State rising steps.")
@@ -169,7 +176,7 @@ class Recipe:
 
     def mark(self) -> str:
         """Return a hash of everything that decides the weights."""
-        told = {k: v for k, v in asdict(self).items() if k not in ("save_every", "workers", "device")}
+        told = {k: v for k, v in asdict(self).items() if k not in ("save_every", "workers", "device", "devices")}
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -29,7 +29,7 @@ def export(
     bundle
         Folder to write.
     name
-        What results call it, instead of the task's name.
+        What results call it; the name of the folder where that may be one, else that of the task.
     int8
         Large layers in 8 bits, if that says the same as float and takes less time here; else nothing is written.
     quiet
@@ -39,14 +39,17 @@ def export(
     from perfuse.export.bundle import export as write
     from perfuse.export.int8 import SUFFIX, export_int8
     from perfuse.export.run import open_run
+    from perfuse.methods.bundle import NAME
 
     task, card = open_run(Path(run))
+    place = Path(bundle)
+    card["name"] = name or (place.name if NAME.fullmatch(place.name) else card["name"] + SUFFIX * int8)
     fixed = card["min_s"] == card["window_s"]
     if int8:
-        found = export_int8(task.student, card | {"name": name or card["name"] + SUFFIX}, Path(bundle), fixed=fixed)
+        found = export_int8(task.student, card, place, fixed=fixed)
         told = f"r {found.median_r:.3f} with the float network, {found.share:.2f} of its time"
     else:
-        worst = write(task.student, card | {"name": name or card["name"]}, Path(bundle), fixed=fixed)
+        worst = write(task.student, card, place, fixed=fixed)
         told = f"torch and ONNX differ by {worst:.1g} standard deviations at most"
     console = terminal(quiet=quiet)
     console.print(f"{told}: {bundle}", soft_wrap=True)

@@ -22,7 +22,6 @@ import argparse
 import csv
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -32,6 +31,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+
+from perfuse.bench.machine import machine
 
 # in front of this file's own folder, whose ``published`` is this script
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -239,10 +240,9 @@ def page(asked: argparse.Namespace, networks: list) -> str:
     command += "" if asked.domain == "lab" else f" --domain {asked.domain}"
     parts = [
         "# Networks that others trained, on rendered faces",
-        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
-        f"Python {platform.python_version()}, torch {version('torch')}; "
+        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {machine()}, torch {version('torch')}; "
         f"{asked.subjects} people of `{asked.domain}`, {asked.seconds:g} s each, "
-        f"seeds {FIRST} to {FIRST + asked.subjects - 1}; {spent:.0f} s on 1 of {os.cpu_count()} cores.",
+        f"seeds {FIRST} to {FIRST + asked.subjects - 1}; {spent:.0f} s on one core.",
         ABOUT.strip(),
         table(real + rows),
         "## Who is read",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from perfuse.bench.machine import machine
 
 sys.path.insert(0, str(Path(__file__).parent))
 from realism_parts import figures
@@ -323,8 +324,8 @@ def page(groups: dict[str, list[Found]], options, images: str) -> str:
         "# Realism: the real clip and rendered ones, measured alike",
         "",
         f"Made by `python benchmarks/realism.py --subjects {options.subjects}` on {time.strftime('%Y-%m-%d')}, "
-        f"{platform.machine()}, Python {platform.python_version()}; {sum(map(len, groups.values()))} videos, "
-        f"{cost[0]:.0f} s to render and {cost[1]:.0f} s to look at them on {options.jobs} of {os.cpu_count()} cores. "
+        f"{machine()}; {sum(map(len, groups.values()))} videos, "
+        f"{cost[0]:.0f} s to render and {cost[1]:.0f} s to look at them in {options.jobs} processes. "
         f"Seeds are fixed; code `{state_of_code()}`.",
         facts,
         *main_table(groups),

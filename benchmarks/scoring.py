@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -23,6 +22,7 @@ import numpy as np
 from scipy import signal
 
 from perfuse.bench import toolbox
+from perfuse.bench.machine import machine
 
 RATE_HZ = 30.0
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "golden"
@@ -208,9 +208,8 @@ def main() -> None:
     cores = os.environ.get("OPENBLAS_NUM_THREADS", os.cpu_count())
     page = f"""# Scoring: the rPPG-Toolbox's numbers, sooner
 
-Made by `python benchmarks/scoring.py --repeat {asked.repeat}` on {asked.date}, {platform.machine()}, Python \
-{platform.python_version()}, numpy {np.__version__}; {cores} of {os.cpu_count()} cores, both scorers in one run. \
-Scores are those of the profile `toolbox` (0.6 to 3.3 Hz).
+Made by `python benchmarks/scoring.py --repeat {asked.repeat}` on {asked.date}, {machine()}; \
+{cores} threads, both scorers in one run. Scores are those of the profile `toolbox` (0.6 to 3.3 Hz).
 
 *Plain* inverts a matrix of N x N for each signal and correlates at N - 1 lags, as the Toolbox does; *perfuse* solves
 a banded system and correlates by FFT. Seconds are of the processor: others on the machine do not count. Plain was

@@ -132,6 +132,6 @@ def test_the_command_says_which_of_the_two_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(int8, "alternating", fast)
     assert main(["export", "run", str(tmp_path / "b"), "--int8"]) == 0
     assert "0.50 of its time" in capsys.readouterr().out
-    assert json.loads((tmp_path / "b" / "card.json").read_text())["name"] == "tiny-int8"
+    assert json.loads((tmp_path / "b" / "card.json").read_text())["name"] == "b"
     assert main(["export", "run", str(tmp_path / "b"), "--int8", "--name", "mine"]) == 0
     assert json.loads((tmp_path / "b" / "card.json").read_text())["name"] == "mine"

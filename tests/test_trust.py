@@ -142,7 +142,7 @@ def test_no_trust_no_value(method):
 
 
 def test_less_trust_less_quality_and_a_wider_interval(method):
-    faces = [measured(method(logit), *trace()).heart_rate for logit in (-0.6, -0.4, -0.2, 0.0, 0.2, 3.0)]
+    faces = [measured(method(logit), *trace()).heart_rate for logit in (-0.4, -0.2, 0.0, 0.2, 0.5, 3.0)]
     qualities, widths = [v.quality for v in faces], [v.high - v.low for v in faces]
     assert qualities == sorted(qualities)
     assert widths == sorted(widths, reverse=True)

@@ -37,13 +37,13 @@ def export(
     """
     require_extra()
     from perfuse.export.bundle import export as write
-    from perfuse.export.int8 import SUFFIX, export_int8
+    from perfuse.export.int8 import export_int8
     from perfuse.export.run import open_run
     from perfuse.methods.bundle import NAME
 
     task, card = open_run(Path(run))
     place = Path(bundle)
-    card["name"] = name or (place.name if NAME.fullmatch(place.name) else card["name"] + SUFFIX * int8)
+    card["name"] = name or (place.name if NAME.fullmatch(place.name) else card["name"])
     fixed = card["min_s"] == card["window_s"]
     if int8:
         found = export_int8(task.student, card, place, fixed=fixed)

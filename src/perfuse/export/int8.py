@@ -47,7 +47,6 @@ SEEDS = (8_121_947, 8_121_948)
 ROUNDS = 3
 """Times that each window is timed."""
 ROUNDED = ("Conv", "MatMul", "Gemm")
-SUFFIX = "-int8"
 
 Clock = Callable[[Network, Network, Sequence[Floats]], tuple[float, float]]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -63,8 +64,8 @@ def test_its_licence_is_told(name):
 @every_network
 def test_it_holds_no_path_of_the_machine_it_was_made_on(name):
     for file in (NETWORKS / name).iterdir():
-        content = file.read_bytes()
-        assert not any(root in content for root in (b"/root/", b"/home/", b"/tmp/", b"/work/")), file.name
+        # Python files are named by nodes that torch exported: site-packages, checkouts, homes
+        assert not re.search(rb"\.py\b|site-packages|/home/", file.read_bytes()), file.name
 
 
 @every_network

@@ -15,3 +15,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real recordings are not on this machine; set PERFUSE_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def one_thread():
+    """Let torch add in one order, whatever else the machine does."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -29,12 +29,7 @@ TRUTH = 75.4
 """Heart rate of the real clip, by its contact sensor's spectrum."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def clips(batch=2, count=8, size=64, seed=0):

@@ -29,12 +29,7 @@ BAND_HZ = (0.6, 4.0)
 ALL = ("pearson", "mse", "dilate", "spectrum", *TAUGHT)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def lived(task, size=SIZE, frames=FRAMES):

@@ -167,9 +167,12 @@ class Recipe:
             _between(self.simulated.bank, 0, 10**7, "simulated: bank")
             if self.simulated.lessons and not self.simulated.bank:
                 raise UsageError("simulated: lessons without a bank.", "State bank, the number of clips, too.")
-            if self.simulated.lessons and (self.augment.speed != (1.0, 1.0) or self.augment.motion):
+            if self.simulated.lessons and (
+                self.augment.speed != (1.0, 1.0) or self.augment.motion or any(self.augment.beats)
+            ):
                 raise UsageError(
-                    "simulated: lessons of clips that are moved or replayed.", "Leave augment.speed and motion out."
+                    "simulated: lessons of clips that are moved or replayed.",
+                    "Leave augment.speed, motion and beats out.",
                 )
         if self.simulated is None and not self.recorded:
             raise UsageError("The recipe has no data.", "Leave 'simulated' as it is, or name recordings.")

@@ -49,9 +49,8 @@ DOUBTED = "no pulse: the network does not recognise one here"
 SURE_TRUST = 0.7
 """Trust from which on a network's word is enough; below, it counts as the square of its share of this.
 
-A network judges one window alone; several windows, and how clear the wave is, say more. Settled on SimBench `desk`
-and on patches of a real room without skin, so in-sample (docs/results/blend.md): the living with a trust above 0.5
-were all but all read rightly, and nothing dead was above it."""
+A network judges one window alone; several windows, and how clear the wave is, say more. Settled by hand on
+SimBench `desk` and on patches of a real room without skin, so in-sample there (docs/results/blend.md)."""
 LEAST_QUALITY = 0.3
 """Below this a number would mislead more often than it helps."""
 

@@ -93,8 +93,7 @@ def export(options: argparse.Namespace) -> None:
         if (place / "last.pt").exists():
             task, card = open_run(place)
             bundle = options.runs / "bundles" / place.name
-            fixed = card["min_s"] == card["window_s"]
-            worst = write_bundle(task.student, card | {"name": place.name}, bundle, fixed=fixed)
+            worst = write_bundle(task.student, card | {"name": place.name}, bundle)
             print(f"{place.name}: torch and ONNX differ by {worst:.1g}", file=sys.stderr)
             bundles.append(str(bundle))
     print(f"perfuse bench --data simbench:desk --methods pos,chrom,{','.join(bundles)} --protocol peak --jobs 2")

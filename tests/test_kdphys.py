@@ -366,9 +366,9 @@ def test_a_checkpoint_finds_its_places(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda state: {k: v for k, v in state.items() if "ConvBlock10" not in k}, r"lacks last\.bias, last\.weight"),
-        (lambda state: state | {"module.fc.weight": torch.zeros(1)}, r"holds fc\.weight"),
-        (lambda state: theirs(Teacher((8, 16, 32))), "of another width: encoder.0.0.weight"),
+        (lambda state: {k: v for k, v in state.items() if "ConvBlock10" not in k}, r"lack last\.bias, last\.weight"),
+        (lambda state: state | {"module.fc.weight": torch.zeros(1)}, r"hold fc\.weight"),
+        (lambda state: theirs(Teacher((8, 16, 32))), "of another PhysNet: encoder.0.0.weight"),
         (lambda state: {"epoch": 3}, "holds no named weights"),
         (lambda state: [1, 2], "holds no named weights"),
     ],

@@ -25,12 +25,16 @@ COMMANDS = {
     "score": "Score predicted pulse waves against labels as the rPPG-Toolbox does.",
     "train": "Train a network as a recipe says.",
     "export": "Make a trained network into a bundle that measures.",
+    "import": "Make weights that others published into a bundle that measures.",
     "synth": "Make folders of face videos whose pulse and breathing are known.",
     "methods": "List the methods, or tell everything about one.",
 }
 
 GROUPS = ("data",)
 """Commands that have commands of their own."""
+
+WORDS = {"import": "adopt"}
+"""Commands whose names are words of the language."""
 
 
 def build_app() -> App:
@@ -47,8 +51,9 @@ def build_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, help_line in COMMANDS.items():
-        thing = "app" if name in GROUPS else name
-        app.command(f"perfuse.cli.{name}:{thing}", name=name, help=help_line)
+        module = WORDS.get(name, name)
+        thing = "app" if name in GROUPS else module
+        app.command(f"perfuse.cli.{module}:{thing}", name=name, help=help_line)
     return app
 
 

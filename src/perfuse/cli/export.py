@@ -39,19 +39,24 @@ def export(
     from perfuse.export.bundle import export as write
     from perfuse.export.int8 import export_int8
     from perfuse.export.run import open_run
-    from perfuse.methods.bundle import NAME
 
     task, card = open_run(Path(run))
     place = Path(bundle)
-    card["name"] = name or (place.name if NAME.fullmatch(place.name) else card["name"])
-    fixed = card["min_s"] == card["window_s"]
+    card["name"] = name_for(place, name, card["name"])
     if int8:
-        found = export_int8(task.student, card, place, fixed=fixed)
+        found = export_int8(task.student, card, place)
         told = f"r {found.median_r:.3f} with the float network, {found.share:.2f} of its time"
     else:
-        worst = write(task.student, card, place, fixed=fixed)
+        worst = write(task.student, card, place)
         told = f"torch and ONNX differ by {worst:.1g} standard deviations at most"
     console = terminal(quiet=quiet)
     console.print(f"{told}: {bundle}", soft_wrap=True)
     console.print(f"[dim]use it: perfuse measure face.mp4 --model {bundle}[/dim]", soft_wrap=True)
     return 0
+
+
+def name_for(bundle: Path, asked: str | None, usual: str) -> str:
+    """Return what a bundle is called: as asked, or as its folder where that may be a name, or as usual."""
+    from perfuse.methods.bundle import NAME
+
+    return asked or (bundle.name if NAME.fullmatch(bundle.name) else usual)

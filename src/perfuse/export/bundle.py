@@ -51,7 +51,7 @@ class _AsGraph(nn.Module):
         return told
 
 
-def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: bool = False) -> float:
+def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
     """Write a bundle and check it.
 
     Parameters
@@ -61,11 +61,10 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
         of its answer being right, and, where it tells, ``attention``, where it looked (B, rows, cols); its weights
         are exported as they are.
     card : mapping
-        Of :mod:`perfuse.methods.bundle`, without schema and hash.
+        Of :mod:`perfuse.methods.bundle`, without schema and hash. Where ``min_s`` is ``window_s`` the graph is for
+        windows of that one length.
     folder : Path
         Where; made if there is none.
-    fixed : bool
-        Export for windows of one length only.
 
     Returns
     -------
@@ -82,6 +81,7 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: 
     rate = float(view["rate_hz"])
     longest = max(2, round(float(card["window_s"]) * rate))
     shortest = max(2, round(float(card["min_s"]) * rate))
+    fixed = shortest == longest
     frame = (view["rows"], view["cols"]) if view["kind"] == "grid" else (view["size"], view["size"])
     example = torch.rand(2 if not fixed else 1, longest, *frame, 3) * 100 + 60
     graph = _AsGraph(student, example).eval()

@@ -102,14 +102,12 @@ class Rounding:
         )
 
 
-def export_int8(
-    student: nn.Module, card: Mapping[str, Any], folder: Path, *, fixed: bool = False, clock: Clock | None = None
-) -> Rounding:
+def export_int8(student: nn.Module, card: Mapping[str, Any], folder: Path, *, clock: Clock | None = None) -> Rounding:
     """Write a bundle in 8 bits, or nothing.
 
     Parameters
     ----------
-    student, card, folder, fixed
+    student, card, folder
         As for :func:`perfuse.export.bundle.export`. ``model.safetensors`` keeps the weights in float.
     clock : callable, optional
         Two networks and windows (T, ..., 3) to the seconds of a window in each; :func:`alternating` by default.
@@ -122,7 +120,7 @@ def export_int8(
     """
     with tempfile.TemporaryDirectory() as place:
         whole = Path(place)
-        export(student, card, whole, fixed=fixed)
+        export(student, card, whole)
         content, weights = (whole / MODEL_FILE).read_bytes(), (whole / WEIGHTS_FILE).read_bytes()
         text = (whole / CARD_FILE).read_bytes()
     spec = parse_card(text, CARD_FILE, content)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfuse.core.errors import UsageError
 from perfuse.learn.recipe import Recipe, load_recipe
 from perfuse.learn.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TASKS = {
     "blend": "perfuse.papers.blend.task:BlendTask",
@@ -17,6 +21,10 @@ TASKS = {
     "zoo": "perfuse.papers.zoo.task:ZooTask",
 }
 """Name to the class that makes the task of a recipe."""
+IMPORTERS = {
+    "physnet": "perfuse.papers.kdphys.imported:import_published",
+}
+"""Networks that others published weights of, to the function that reads them: see :func:`import_published`."""
 
 
 def make_task(recipe: Recipe) -> Task:
@@ -29,11 +37,7 @@ def make_task(recipe: Recipe) -> Task:
     """
     import torch
 
-    if recipe.task not in TASKS:
-        near = get_close_matches(recipe.task, TASKS, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no task called {recipe.task!r}.", f"{hint}Available: {', '.join(TASKS)}.")
-    module, _, name = TASKS[recipe.task].partition(":")
+    module, _, name = named(recipe.task, TASKS, "task").partition(":")
     kind: Any = getattr(import_module(module), name)
     torch.manual_seed(recipe.seed)
     try:
@@ -50,6 +54,46 @@ def make_task(recipe: Recipe) -> Task:
         )
     task.weights = {**task.weights, **recipe.weights}
     return task
+
+
+def import_published(kind: str, source: Path, member: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a network with weights that others published, and its card, both as export wants them.
+
+    Parameters
+    ----------
+    kind : str
+        Of :data:`IMPORTERS`.
+    source : Path
+        File or folder of the weights.
+    member : str, optional
+        Which of several sets of weights in the folder.
+
+    Raises
+    ------
+    UsageError
+        If there is no such kind, or the folder holds several sets and none was named.
+    SourceError
+        If the weights cannot be read, or are of another network.
+    """
+    module, _, name = named(kind, IMPORTERS, "importer").partition(":")
+    function: Any = getattr(import_module(module), name)
+    found: tuple[nn.Module, dict[str, Any]] = function(source, member)
+    return found
+
+
+def named(name: str, known: Mapping[str, str], what: str) -> str:
+    """Return the entry of that name, or tell what there is.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"There is no {what} called {name!r}.", f"{hint}Available: {', '.join(known)}.")
+    return known[name]
 
 
 def recipes() -> dict[str, Path]:

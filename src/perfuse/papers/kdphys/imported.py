@@ -6,14 +6,15 @@ a time at 30 Hz; here its answer is integrated, so it teaches a pulse.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+from torch import nn
 
-from perfuse.core.errors import SourceError
+from perfuse.core.errors import UsageError
+from perfuse.nn.weights import fill, read_weights
 from perfuse.papers.kdphys.model import Teacher
+from perfuse.papers.kdphys.student import Student
 
 NAMES = {
     **{f"ConvBlock{number}.{part}.": f"encoder.{number - 1}.{part}." for number in range(1, 10) for part in (0, 1)},
@@ -24,6 +25,8 @@ NAMES = {
 """How the names of the checkpoint begin, and how they begin here."""
 SIZE, FRAMES = 72, 128
 """What its training saw: pixels a side, frames."""
+MARGIN = 1.8
+"""Side of its training's crops in boxes of our detector: 1.5 times a Haar cascade's box (measured)."""
 REMEDY = "Give the rPPG-Toolbox's PhysNet checkpoint, such as PURE_PhysNet_DiffNormalized.pth."
 
 
@@ -42,35 +45,42 @@ def load_physnet(path: str | Path, *, rate_hz: float = 30.0) -> Teacher:
     SourceError
         If the file is missing, cannot be read, or holds another network.
     """
-    given = _read(Path(path))
     teacher = Teacher(slope=True, rate_hz=rate_hz)
-    wanted = teacher.state_dict()
-    state = {_renamed(name.removeprefix("module.")): value for name, value in given.items()}
-    missing, strange = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
-    if missing or strange:
-        what = f"lacks {_few(missing)}" if missing else f"holds {_few(strange)}"
-        raise SourceError(f"{path} is not a PhysNet checkpoint: it {what}.", REMEDY)
-    for name, value in wanted.items():
-        if value.shape != state[name].shape:
-            shape, other = tuple(state[name].shape), tuple(value.shape)
-            raise SourceError(f"{path} is a PhysNet of another width: {name} is {shape}, not {other}.", REMEDY)
-    teacher.load_state_dict(state)
+    fill(teacher, read_weights(path, REMEDY), _renamed, what="PhysNet", remedy=REMEDY)
     return teacher.eval()
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise SourceError(f"There is no file {path}.", REMEDY)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise SourceError(f"{path} cannot be read as weights of torch ({type(error).__name__}).", REMEDY) from error
-    for key in ("state_dict", "model_state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise SourceError(f"{path} holds no named weights.", REMEDY)
-    return {str(name): value for name, value in content.items()}
+def import_published(source: Path, member: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network with published weights, and its card, as export wants them.
+
+    Raises
+    ------
+    UsageError
+        If a member is named: the file is one network.
+    SourceError
+        As :func:`load_physnet`.
+    """
+    if member is not None:
+        raise UsageError(
+            f"The set {member!r} was asked for.", "A PhysNet file holds one network: leave --member out."
+        )
+    teacher = load_physnet(source)
+    window = FRAMES / teacher.rate_hz
+    return Student(teacher), {
+        "name": "physnet",
+        "title": "PhysNet with published weights",
+        "paper": "Yu, Li, Zhao: Remote photoplethysmograph signal measurement from facial videos using "
+        "spatio-temporal networks. BMVC 2019",
+        "licence": "that of the file imported; ask its authors before passing it on",
+        "provenance": "paper",
+        "deviations": "The answer, a slope, is integrated. Crops follow the face; training kept the first frame's.",
+        "limits": f"Trained by others, as the file {source.name} says. No answer from clips under 5 s.",
+        "view": {"kind": "crop", "size": SIZE, "rate_hz": teacher.rate_hz, "margin": MARGIN},
+        "window_s": window,
+        "hop_s": window / 2,
+        "min_s": window,
+        "band_hz": [0.6, 4.0],
+    }
 
 
 def _renamed(name: str) -> str:
@@ -78,7 +88,3 @@ def _renamed(name: str) -> str:
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
     return name
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

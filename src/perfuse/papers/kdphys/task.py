@@ -24,6 +24,7 @@ from perfuse.papers.kdphys.distil import (
     temporal_profile,
 )
 from perfuse.papers.kdphys.model import NETWORKS, Taps
+from perfuse.papers.kdphys.student import Student
 from perfuse.papers.kdphys.teachers import RATE_HZ, SIZE, load_teacher
 from perfuse.synth.batch import Batch
 
@@ -35,23 +36,6 @@ WINDOW = 128
 """Frames of an exported network's window: one training clip."""
 FORM = "1"
 """Of lessons; to be raised when what they hold changes."""
-
-
-class Student(nn.Module):
-    """A network of this room as trainings want it; the names of its weights begin with ``network.``."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, clip: Tensor) -> dict[str, Tensor]:
-        """Return ``pulse`` (B, T)."""
-        return {"pulse": self.network(clip)}
-
-    def features(self, clip: Tensor) -> tuple[Tensor, Taps]:
-        """Return the pulse (B, T), and the taps."""
-        said: tuple[Tensor, Taps] = self.network.features(clip)  # type: ignore[operator]
-        return said
 
 
 class KdphysTask:

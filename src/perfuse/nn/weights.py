@@ -1,0 +1,91 @@
+"""Weights that others published: read without running code, renamed, and refused where they do not fit."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from perfuse.core.errors import SourceError
+
+NESTED = ("state_dict", "model_state_dict")
+"""Under which names checkpoints hold the weights, if they hold more than these."""
+
+
+def read_weights(path: str | Path, remedy: str) -> dict[str, Tensor]:
+    """Return the named weights of a torch file; ``module.``, of networks that were trained in parallel, is left out.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.pth`` file, read as weights only: it cannot run code.
+    remedy : str
+        What to tell whoever gave another file.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, cannot be read, or holds no weights.
+    """
+    if not Path(path).is_file():
+        raise SourceError(f"There is no file {path}.", remedy)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise SourceError(f"{path} cannot be read as weights of torch ({type(error).__name__}).", remedy) from error
+    for key in NESTED:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise SourceError(f"{path} holds no named weights.", remedy)
+    return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def fill(
+    network: nn.Module,
+    given: Mapping[str, Tensor],
+    renamed: Callable[[str], str],
+    *,
+    what: str,
+    remedy: str,
+    kept: Collection[str] = (),
+) -> None:
+    """Put published weights into a network.
+
+    Parameters
+    ----------
+    network : nn.Module
+        As ours are named.
+    given : mapping of str to Tensor
+        As theirs are named.
+    renamed : callable
+        Their name to ours.
+    what, remedy : str
+        What the network is called, and what to tell whoever gave another; for messages.
+    kept : collection of str
+        Names of ours that the weights may lack; these stay as they are.
+
+    Raises
+    ------
+    SourceError
+        If a weight is missing, there is one too many, or one has another shape.
+    """
+    wanted = network.state_dict()
+    state = {renamed(name): value for name, value in given.items()}
+    state = {name: wanted[name] for name in kept} | state
+    missing, strange = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
+    if missing or strange:
+        found = f"lack {_few(missing)}" if missing else f"hold {_few(strange)}"
+        raise SourceError(f"These are no weights of {what}: they {found}.", remedy)
+    for name, value in wanted.items():
+        if value.shape != state[name].shape:
+            shape, other = tuple(state[name].shape), tuple(value.shape)
+            raise SourceError(f"These are weights of another {what}: {name} is {shape}, not {other}.", remedy)
+    network.load_state_dict(state)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from perfuse.core.errors import UsageError
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.dilate import ALPHA, BAND, GAMMA, dilate
 from perfuse.nn.frozen import Frozen
 from perfuse.nn.losses import batch_mean, has_pulse, standardised, supervised
+from perfuse.nn.trust import Trust, right
 from perfuse.papers.kdphys.distil import (
     Hint,
     agreement,
@@ -30,6 +32,8 @@ from perfuse.synth.batch import Batch
 
 ALONE = {"dilate": 1.0, "pearson": 0.2, "mse": 0.0, "spectrum": 0.0}
 """Weights of what labels teach. ASSUMED, like all of them."""
+DOUBT = 0.2
+"""Weight of the loss ``quality``, where there is a judge; no gradient of it reaches the network."""
 TAUGHT = {"attention": 1.0, "profile": 0.2, "imitation": 0.5, "hint": 0.0}
 """Weights of what the teacher teaches; with a hint it takes the place of attention."""
 WINDOW = 128
@@ -51,6 +55,8 @@ class KdphysTask:
         Who teaches, see :func:`perfuse.papers.kdphys.teachers.load_teacher`; empty for nobody.
     hint : bool
         Whether features are copied where the teacher looks, in the place of attention.
+    trust : bool
+        Whether a judge is trained beside the network, see :mod:`perfuse.nn.trust`; it wants clips without a pulse.
     norm : {"clip", "frame"}
         How attention is normalised.
     alpha, gamma, band
@@ -77,6 +83,7 @@ class KdphysTask:
         rate_hz: float = RATE_HZ,
         teacher: str = "",
         hint: bool = False,
+        trust: bool = False,
         norm: str = "clip",
         alpha: float = ALPHA,
         gamma: float = GAMMA,
@@ -90,7 +97,7 @@ class KdphysTask:
         self.network, self.norm, self.lag_s = network, norm, lag_s
         self.alpha, self.gamma, self.band = alpha, gamma, band
         self.view: Grid | Crop = Crop(size, rate_hz)
-        speaker = Student(NETWORKS[network]())
+        speaker = Student(NETWORKS[network](), Trust(1, rate_hz=rate_hz) if trust else None)
         self.student: nn.Module = speaker
         seen = _taps(speaker, size)
         self.grids = [(tap.shape[3], tap.shape[4]) for tap in seen]
@@ -99,6 +106,7 @@ class KdphysTask:
         self.hint: Hint | None = None
         if self.teacher is not None:
             self.weights = ALONE | TAUGHT | ({"attention": 0.0, "hint": 1.0} if hint else {})
+        self.weights = {**self.weights, "quality": DOUBT if trust else 0.0}
         if hint:
             shown = _taps(self._asked("a hint"), size)[-len(seen) :]
             self.hint = Hint([tap.shape[1] for tap in seen], [tap.shape[1] for tap in shown])
@@ -124,6 +132,8 @@ class KdphysTask:
             found["dilate"] = batch_mean(far, beats)
         if wanted & set(TAUGHT):
             found |= self._taught(batch, pulse, taps, wanted)
+        if "quality" in wanted:
+            found |= self._doubt(batch, pulse)
         return found
 
     def lesson(self, clip: Tensor) -> dict[str, Tensor]:
@@ -171,6 +181,16 @@ class KdphysTask:
         if self.teacher is None:
             raise UsageError(f"There is no teacher for {what}.", "Name one: model.teacher=FOLDER.")
         return self.teacher
+
+    def _doubt(self, batch: Batch, pulse: Tensor) -> dict[str, Tensor]:
+        """Return the judge's loss over all clips, and ``right``, the share of right answers where something beats."""
+        judge = self.student.trust
+        if judge is None:
+            raise UsageError("The loss quality has a weight, but there is no judge.", "Set model.trust=true.")
+        good = right(pulse, batch)
+        logit = judge(batch.clip, [pulse])  # type: ignore[operator]
+        loss = functional.binary_cross_entropy_with_logits(logit.float(), good)
+        return {"quality": loss, "right": batch_mean(good, has_pulse(batch.pulse))}
 
     def _lesson(self, pulse: Tensor, taps: Sequence[Tensor]) -> dict[str, Tensor]:
         last = taps[-len(self.grids) :]  # ASSUMED: what a teacher knows of time lies deep

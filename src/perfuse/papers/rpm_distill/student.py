@@ -1,0 +1,159 @@
+"""The student: FactorizePhys (Joshi, Agaian, Cho, NeurIPS 2024) as RPM-Distill trains it, 52,169 parameters.
+
+3-D convolutions over normalised frame differences, attention by factorisation, one number for every step from a frame
+to the next. The head for heart rates that the authors' release carries is left out: no loss reaches it, and it makes
+the network fail on 72 x 72 pixels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from perfuse.core.errors import UsageError
+from perfuse.nn.nmf import rank_one
+
+Sizes = tuple[tuple[int, int, int], ...]
+FEATURES: Sizes = ((3, 8, 1), (8, 12, 2), (12, 12, 1), (12, 12, 1), (12, 16, 2), (16, 16, 1))
+"""Channels in, channels out, and stride in space, of the layers that find the face's embedding."""
+HEAD: Sizes = ((16, 16, 1),) * 3
+PULSE: Sizes = ((16, 12, 1), (12, 8, 1), (8, 1, 1))
+SMALLEST = 71
+"""Pixels a side of which one cell is left at the end."""
+DROPOUT = 0.1
+
+
+class Attention(nn.Module):
+    """Attention by non-negative factorisation of rank 1 (FactorizePhys, section 3); 329 parameters.
+
+    Parameters
+    ----------
+    alone : bool
+        Whether every clip has its own zero. The release takes the least value in the batch, so that what it says of
+        a clip depends on the others; with one clip both are the same.
+    """
+
+    def __init__(self, *, alone: bool = True) -> None:
+        super().__init__()
+        self.alone = alone
+        self.enter = nn.Conv3d(16, 8, 1)
+        self.middle = nn.Conv3d(8, 8, 1, bias=False)
+        self.leave = nn.Conv3d(8, 16, 1, bias=False)
+        self.shift = nn.Parameter(torch.ones(()))
+        for layer in (self.enter, self.middle, self.leave):
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / layer.out_channels))
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Return ``embedding`` (B, 16, T, H, W) with what was attended to added."""
+        positive = embedding - self._least(embedding)
+        voxels = self.enter(positive).relu()
+        # rows are pieces of the flat memory, not moments: published weights were trained so
+        matrix = voxels.reshape(voxels.shape[0], voxels.shape[2], -1)
+        mask = self.leave(self.middle(rank_one(matrix).reshape(voxels.shape)).relu())
+        product = (positive + self.shift) * (mask - self._least(mask) + self.shift)
+        return embedding + functional.instance_norm(product)
+
+    def _least(self, x: Tensor) -> Tensor:
+        return x.amin((1, 2, 3, 4), keepdim=True) if self.alone else x.amin()
+
+
+class FactorizePhys(nn.Module):
+    """Clips (B, 3, T, H, W), 0..255, to the pulse of every step from one frame to the next, (B, T - 1).
+
+    Parameters
+    ----------
+    attend : bool
+        Use the attention, as RPM-Distill does always. The rPPG-Toolbox trains its published weights with it and
+        reads them without.
+    padded : bool
+        Keep the picture's size in all layers, so that any size will do: for small trainings. The published network
+        pads the first layer only, and takes 71 x 71 pixels or more.
+    level : float
+        What colours are divided by. 1 as in the rPPG-Toolbox; 255 as in RPM-Distill's release, where it changes
+        little: differences are normalised, over a spread to which a small number is added.
+    reverse : bool
+        Read colours as blue, green, red, as the release does.
+    dropout : float
+        Share of channels dropped in training, after every third layer but the last.
+    alone : bool
+        See :class:`Attention`.
+    """
+
+    def __init__(
+        self,
+        *,
+        attend: bool = True,
+        padded: bool = False,
+        level: float = 1.0,
+        reverse: bool = False,
+        dropout: float = DROPOUT,
+        alone: bool = True,
+    ) -> None:
+        super().__init__()
+        self.attend, self.padded, self.level, self.reverse = attend, padded, level, reverse
+        self.features = nn.ModuleList(_convolution(*sizes, padded) for sizes in FEATURES)
+        self.features[0].padding = (1, 1, 1)  # type: ignore[assignment]
+        self.head = nn.ModuleList(_convolution(*sizes, padded) for sizes in HEAD)
+        self.attention = Attention(alone=alone)
+        self.pulse = nn.ModuleList(_convolution(*sizes, padded) for sizes in PULSE)
+        self.drop = nn.Dropout3d(dropout)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """Return the pulse, rising with blood volume, any scale.
+
+        Raises
+        ------
+        UsageError
+            If the clip has another shape, a single frame, or too small pictures.
+        """
+        if not torch.compiler.is_compiling():
+            self._check(clip)
+        clip = clip.flip(1) if self.reverse else clip
+        x = functional.instance_norm(clip.diff(dim=2) / self.level)
+        for number, layer in enumerate((*self.features, *self.head), 1):
+            x = functional.instance_norm(layer(x).tanh())
+            if number % 3 == 0:
+                x = self.drop(x)
+        if self.attend:
+            x = self.attention(x)
+        for layer in self.pulse[:2]:
+            x = functional.instance_norm(layer(x).tanh())
+        said: Tensor = self.pulse[2](x)
+        return said.mean((1, 3, 4))
+
+    def _check(self, clip: Tensor) -> None:
+        least = 1 if self.padded else SMALLEST
+        if clip.ndim != 5 or clip.shape[1] != 3 or clip.shape[2] < 2 or min(clip.shape[3:]) < least:
+            raise UsageError(
+                f"Clips of shape {tuple(clip.shape)} were given.",
+                f"Give (B, 3, T, H, W), 2 frames or more, {least} pixels a side or more"
+                + ("." if self.padded else ", or make the network with padded=True."),
+            )
+
+
+class Student(nn.Module):
+    """A network that says one number a step, as trainings and bundles want it: one a frame.
+
+    The last frame is given twice, as the rPPG-Toolbox does.
+
+    Parameters
+    ----------
+    network : nn.Module
+        (B, 3, T, H, W) to (B, T - 1).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clip: Tensor) -> dict[str, Tensor]:
+        """Return ``pulse`` (B, T)."""
+        return {"pulse": self.network(torch.cat([clip, clip[:, :, -1:]], 2))}
+
+
+def _convolution(inputs: int, outputs: int, stride: int, padded: bool) -> nn.Conv3d:
+    side = int(padded)
+    return nn.Conv3d(inputs, outputs, 3, (1, stride, stride), padding=(1, side, side), bias=False)

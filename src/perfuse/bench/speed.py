@@ -151,16 +151,39 @@ def multiplications(model: Any, samples: int) -> int | None:
     del graph.value_info[:]  # shapes as they were exported, with free dimensions
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
+    for inner in _loops(graph):
+        for value in [*inner.value_info, *inner.input, *inner.output]:
+            for axis in value.type.tensor_type.shape.dim:
+                if axis.HasField("dim_param"):
+                    axis.dim_value = 1  # nothing else is free within a step of a scan but the batch
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes: dict[str, tuple[int, ...]] = dict(weights)
+    try:
+        return _counted(graph, dict(weights))
+    except KeyError:
+        return None
+
+
+def _counted(graph: Any, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Count those of a graph, and of the steps of its scans, which may use what lies outside of them."""
+    shapes = shapes | {w.name: tuple(w.dims) for w in graph.initializer}
     for value in [*graph.value_info, *graph.output, *graph.input]:
         axes = value.type.tensor_type.shape.dim
         if value.type.tensor_type.HasField("shape") and all(axis.HasField("dim_value") for axis in axes):
             shapes[value.name] = tuple(axis.dim_value for axis in axes)
-    try:
-        return sum(_products(node, shapes) for node in graph.node)
-    except KeyError:
-        return None
+    total = 0
+    for node in graph.node:
+        total += _products(node, shapes)
+        if node.op_type == "Scan":
+            body = next(a.g for a in node.attribute if a.name == "body")
+            states = len(node.input) - next(a.i for a in node.attribute if a.name == "num_scan_inputs")
+            total += shapes[node.input[states]][0] * _counted(body, shapes)
+    return total
+
+
+def _loops(graph: Any) -> list[Any]:
+    """Return every graph within a graph."""
+    own = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+    return own + [deep for inner in own for deep in _loops(inner)]
 
 
 def _products(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:

@@ -147,14 +147,23 @@ def _with_card(content: bytes, card: Mapping[str, Any]) -> bytes:
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(card)
-    for node in model.graph.node:  # where in torch a node comes from: paths of this machine
+    model.doc_string = ""
+    _bare(model.graph)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _bare(graph: Any) -> None:
+    """Take out where in torch each part comes from, paths of this machine; loops have graphs of their own."""
+    del graph.metadata_props[:]
+    graph.doc_string = ""
+    for value in [*graph.value_info, *graph.input, *graph.output]:
+        del value.metadata_props[:]
+    for node in graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output]:
-        del value.metadata_props[:]
-    model.doc_string = model.graph.doc_string = ""
-    del model.graph.metadata_props[:]
-    return bytes(model.SerializeToString(deterministic=True))
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _bare(attribute.g)
 
 
 def _weights(student: nn.Module) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from perfuse.core.errors import SourceError
 
 NESTED = ("state_dict", "model_state_dict")
 """Under which names checkpoints hold the weights, if they hold more than these."""
+WRAPPED = re.compile(r"^(?:module\.|_orig_mod\.)+")
+"""What training in parallel, or compiled, puts before the names."""
 
 
-def read_weights(path: str | Path, remedy: str) -> dict[str, Tensor]:
-    """Return the named weights of a torch file; ``module.``, of networks that were trained in parallel, is left out.
+def read_weights(path: str | Path, remedy: str, nested: Collection[str] = ()) -> dict[str, Tensor]:
+    """Return the named weights of a torch file, without what a wrapper put before their names.
 
     Parameters
     ----------
@@ -24,6 +27,8 @@ def read_weights(path: str | Path, remedy: str) -> dict[str, Tensor]:
         A ``.pth`` file, read as weights only: it cannot run code.
     remedy : str
         What to tell whoever gave another file.
+    nested : collection of str
+        Names beside the usual ones under which the file may hold the weights.
 
     Raises
     ------
@@ -34,14 +39,22 @@ def read_weights(path: str | Path, remedy: str) -> dict[str, Tensor]:
         raise SourceError(f"There is no file {path}.", remedy)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        raise SourceError(
+            f"{path} cannot be read as weights of torch: it is something else, and might run code.", remedy
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path} cannot be read as weights of torch ({type(error).__name__}).", remedy) from error
-    for key in NESTED:
+    for key in (*nested, *NESTED):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise SourceError(f"{path} holds no named weights.", remedy)
-    return {str(name).removeprefix("module."): value for name, value in content.items()}
+    found = {WRAPPED.sub("", str(name)): value for name, value in content.items()}
+    for name, value in found.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise SourceError(f"{path} holds weights that are not finite, in {name}.", "Fetch it again.")
+    return found
 
 
 def fill(

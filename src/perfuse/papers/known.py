@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 TASKS = {
     "blend": "perfuse.papers.blend.task:BlendTask",
     "kdphys": "perfuse.papers.kdphys.task:KdphysTask",
+    "lq_rppg": "perfuse.papers.lq_rppg.task:LqTask",
     "zoo": "perfuse.papers.zoo.task:ZooTask",
 }
 """Name to the class that makes the task of a recipe."""
 IMPORTERS = {
+    "lq-rppg": "perfuse.papers.lq_rppg.imported:import_published",
     "physnet": "perfuse.papers.kdphys.imported:import_published",
 }
 """Networks that others published weights of, to the function that reads them: see :func:`import_published`."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from perfuse.core.signals import Chunk
-from perfuse.core.view import Crop, Grid, Trace
+from perfuse.core.view import Crop, Echo, Grid, Trace
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 
@@ -43,6 +43,8 @@ def scene(
     phase = 2 * np.pi * bpm / 60 * time_s + 0.15 * np.sin(2 * np.pi * 0.1 * time_s)
     p = np.cos(phase) + 0.3 * np.cos(2 * phase - 0.6)
     p /= np.ptp(p)
+    if isinstance(view, Echo):
+        return echo(rng, time_s, p), p
     intensity = 1 + light * walk(rng, count, rate_hz, 1.5)
     specular = gloss * walk(rng, count, rate_hz, 0.7) * 255
     balance = (
@@ -58,6 +60,16 @@ def scene(
         values = colour[:, None]
     values = values + rng.normal(size=values.shape) * SKIN * noise
     return values.astype(np.float32), p
+
+
+def echo(rng, time_s, p):
+    """Paint a chest before a radar: it breathes, and trembles at 9 Hz as strongly as ``p`` is high; seven bins."""
+    moved_mm = 4 * np.sin(2 * np.pi * 0.23 * time_s) + 0.08 * (p - p.min()) ** 2 * np.sin(2 * np.pi * 9 * time_s)
+    shape = np.array([0.05, 0.2, 0.6, 1.0, 0.6, 0.2, 0.05]) * np.exp(2j * np.pi * rng.uniform(size=7))
+    still = 1.5 * rng.normal(size=(7, 2)) @ [1, 1j]
+    cells = 9e4 * (shape * np.exp(3.26j * moved_mm)[:, None] + still)
+    pair = np.stack([cells.real, cells.imag], axis=-1)
+    return (pair + 50 * rng.normal(size=pair.shape)).astype(np.float32)
 
 
 def chunks(values, rate_hz, valid=None, cuts=(), weights=None, last=True, start=0):
@@ -88,5 +100,5 @@ def likeness(samples, truth, rate_hz):
 def view_of(method):
     """The view of a method as one that the scene can paint: a crop is a grid of pixels."""
     view = method.view
-    assert isinstance(view, Trace | Grid | Crop)
+    assert isinstance(view, Trace | Grid | Crop | Echo)
     return Grid(view.size, view.size, view.rate_hz) if isinstance(view, Crop) else view

@@ -12,6 +12,7 @@ from methods_scene import chunks, likeness, rate_of, scene, view_of
 from perfuse.core.errors import UsageError
 from perfuse.core.method import Method
 from perfuse.core.signals import Chunk
+from perfuse.core.view import Echo
 from perfuse.methods import METHODS, fold, get_method, list_methods
 from perfuse.methods.colour import relative
 from perfuse.methods.shipped import NETWORKS, Shipped
@@ -26,8 +27,8 @@ def run(method, values, rate_hz, **cut):
 
 
 def at(method, rate_hz=30.0):
-    """The rate to paint at: formulas take any, a network knows only its own."""
-    return method.view.rate_hz if isinstance(method, Shipped) else rate_hz
+    """The rate to paint at: formulas take any, a network knows only its own, a chest trembles fast."""
+    return method.view.rate_hz if isinstance(method, Shipped) or isinstance(method.view, Echo) else rate_hz
 
 
 def quiet_scene(method, rate_hz=30.0, factor=2.3, **options):
@@ -164,7 +165,7 @@ def test_slow_white_balance_drift_is_ignored(name):
 def test_silence_law(name, colour):
     method = METHODS.get(name)
     values, _ = quiet_scene(method, factor=1.3)
-    still = np.broadcast_to(np.array(colour, np.float32), values.shape)
+    still = np.broadcast_to(np.array(colour[-values.shape[-1] :], np.float32), values.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         wave = run(method, still, at(method))
@@ -176,7 +177,7 @@ def test_silence_law(name, colour):
 def test_dead_channels_give_no_nan(name, dead):
     method = METHODS.get(name)
     values, _ = quiet_scene(method, factor=1.3)
-    values[..., list(dead)] = 0
+    values[(..., list(dead)) if values.shape[-1] == 3 else (slice(None), list(dead))] = 0
     values[: len(values) // 3] = values[0]  # and a stretch in which nothing moves
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -249,7 +250,7 @@ def test_every_formula_has_an_oracle(name):
     assert name in ORACLES, f"{name} has no independent oracle"
 
 
-FORMULAS = ("pos", "chrom", "green", "ica", "lgi", "pbv", "omit", "pca", "ssr", "contact")
+FORMULAS = ("pos", "chrom", "green", "ica", "lgi", "pbv", "omit", "pca", "ssr", "contact", "radar")
 
 
 def test_the_registry():

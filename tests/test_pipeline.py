@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
 from perfuse.core.results import NO_FACE
-from perfuse.core.view import Trace
+from perfuse.core.view import Crop, Grid, Trace
 from perfuse.face import adapt_detector
 from perfuse.methods import METHODS
 from perfuse.pipeline import Session, measure
@@ -97,7 +97,7 @@ def test_a_global_gain_changes_nothing(gain):
 
 
 OF_TRACES = [m for m in METHODS if isinstance(METHODS.get(m).view, Trace)]
-OF_PICTURES = [m for m in METHODS if m not in OF_TRACES]
+OF_PICTURES = [m for m in METHODS if isinstance(METHODS.get(m).view, Grid | Crop)]
 
 
 def show(method, pictures, times):
@@ -114,10 +114,15 @@ def test_silence_gives_no_value_and_the_reason(method, colour):
     times = np.arange(600) / RATE
     if method in OF_TRACES:
         answer = run(times, np.tile(colour, (600, 1)), method)
-    else:
+    elif method in OF_PICTURES:
         answer = show(method, [np.full((64, 64, 3), colour, np.uint8)] * 600, times).finish()
         assert len(answer.faces) == 1
         assert answer.heart_rate.reason != NO_FACE
+    else:
+        session = Session(method, history_s=None)
+        for time in times:
+            session.push_radar(float(time), np.array([*colour, 1 + 1j]))
+        answer = session.finish()
     assert answer.heart_rate.value is None
     assert answer.respiratory_rate.value is None
     assert answer.heart_rate.reason

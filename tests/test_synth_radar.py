@@ -12,23 +12,12 @@ from hypothesis import strategies as st
 from scipy.signal import butter, sosfiltfilt
 
 from perfuse.core.errors import UsageError
+from perfuse.radar.frontend import as_input, best_bin, range_bins, select_bins
+from perfuse.radar.kinds import AWR1443, BGT60, IWR1843, KINDS
 from perfuse.synth.physiology.heart import beat
 from perfuse.synth.physiology.lungs import breathe
 from perfuse.synth.radar.body import burst, draw_body
-from perfuse.synth.radar.chirps import (
-    AWR1443,
-    BGT60,
-    IWR1843,
-    RADARS,
-    Echoes,
-    as_input,
-    beat_signal,
-    best_bin,
-    bins,
-    quantise,
-    range_bins,
-    select_bins,
-)
+from perfuse.synth.radar.chirps import Echoes, beat_signal, bins, quantise
 from perfuse.synth.radar.faults import QUALITIES, received, spoil, steps_mm
 from perfuse.synth.radar.record import observe, packets
 
@@ -88,14 +77,14 @@ def test_published_numbers():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.sampled_from(sorted(RADARS)),
+    st.sampled_from(sorted(KINDS)),
     st.integers(0, 2**32 - 1),
     st.floats(0.5, 2.0),
     st.floats(-0.3, 0.3),
     st.booleans(),
 )
 def test_bins_are_the_transform_of_the_samples(name, seed, gain, angle, on_a_bin):
-    radar, rng = RADARS[name], np.random.default_rng(seed)
+    radar, rng = KINDS[name], np.random.default_rng(seed)
     range_m = rng.uniform(0.02, 0.9 * radar.bin_m * radar.samples, (4, 3))
     if on_a_bin:
         range_m[0] = radar.bin_m * rng.integers(1, radar.samples - 1, 3)
@@ -334,12 +323,12 @@ def test_drawn_sizes_follow_the_register():
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(QUALITIES), st.sampled_from(sorted(RADARS)), st.floats(1.0, 6.0))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(QUALITIES), st.sampled_from(sorted(KINDS)), st.floats(1.0, 6.0))
 def test_the_same_seed_gives_the_same_recording(seed, quality, name, duration_s):
-    options = {"quality": quality, "config": RADARS[name], "other": (Metronome(1.6), Bellows(0.3))}
+    options = {"quality": quality, "config": KINDS[name], "other": (Metronome(1.6), Bellows(0.3))}
     one, two = (clip_of(seed, duration_s, **options) for _ in range(2))
     five = one.iq()
-    assert five.shape == (2, 5, round(duration_s * RADARS[name].frame_rate_hz))
+    assert five.shape == (2, 5, round(duration_s * KINDS[name].frame_rate_hz))
     assert np.isfinite(five).all()
     np.testing.assert_array_equal(five, two.iq())
     np.testing.assert_array_equal(one.as_input(), two.as_input())

@@ -14,7 +14,7 @@ from perfuse.bench.rows import Prediction, Row
 from perfuse.core.errors import PerfuseError, SourceError, UsageError
 from perfuse.core.method import Method
 from perfuse.core.results import Face
-from perfuse.core.view import Trace, View
+from perfuse.core.view import Echo, Trace, View
 from perfuse.core.workers import side_by_side
 from perfuse.data.dataset import Dataset
 from perfuse.data.entry import Entry
@@ -63,13 +63,16 @@ def find_method(name: str) -> Method:
     Raises
     ------
     UsageError
-        If there is none.
+        If there is none, or it reads no pictures.
     SourceError
         If it is a path and not a whole network.
     """
     if "/" in name or "\\" in name or name.endswith(".onnx"):
         return load_bundle(name)
-    return get_method(name)
+    method = get_method(name)
+    if isinstance(method.view, Echo):
+        raise UsageError(f"Method {name!r} reads a radar.", "Name methods that read pictures.")
+    return method
 
 
 def views(methods: Sequence[Method]) -> dict[View, list[Method]]:

@@ -118,7 +118,7 @@ def _methods(text: str) -> list[str]:
     from perfuse.methods import METHODS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
-    names = [n for n in METHODS if n != "contact"] if names == ["all"] else names
+    names = [n for n in METHODS if n not in ("contact", "radar")] if names == ["all"] else names
     if not names:
         raise UsageError("No method was named.", f"Pass some of: {', '.join(METHODS)}.")
     for name in names:

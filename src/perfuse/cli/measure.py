@@ -19,6 +19,9 @@ from perfuse.report.csv import to_csv
 from perfuse.report.files import check_writable, write_atomic
 from perfuse.report.json import to_json
 
+RADARS = (".pkl", ".npz", ".mat")
+"""What recordings of a radar end in (:data:`perfuse.data.radars.READ`, which is loaded when one is met)."""
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -43,10 +46,11 @@ def measure(
     Parameters
     ----------
     files
-        Videos of a face, or CSV files of time, red, green, blue.
+        Videos of a face, CSV files of time, red, green, blue, or what a radar recorded (rf.pkl, radar.npz,
+        mmwave.mat).
     method
-        A name that `perfuse methods` lists; auto takes blend for faces in pictures, pos for their mean colours, and
-        contact for a finger on the lens.
+        A name that `perfuse methods` lists; auto takes blend for faces in pictures, pos for their mean colours,
+        contact for a finger on the lens, and radar for a radar.
     model
         An exported network to use instead: a folder with model.onnx and card.json, or an ONNX file with its card.
     rate
@@ -148,7 +152,13 @@ def _measure_one(file: str, method: str | Method, rate: float | None, quiet: boo
     from perfuse.pipeline import measure as measure_source
 
     with Progress(Path(file).name, show=not quiet) as progress:
-        return measure_source(file, method=method, rate_hz=rate, progress=progress)
+        if Path(file).suffix.lower() not in RADARS:
+            return measure_source(file, method=method, rate_hz=rate, progress=progress)
+        from perfuse.data.radars import open_radar
+
+        if rate is not None:
+            raise UsageError(f"--rate was given for {file}.", "A radar's recording carries its own times.")
+        return measure_source(open_radar(file), method=method, progress=progress)
 
 
 def _show(console: Console, measurement: Measurement, page: Path | None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.frame import Box, Frame
-from perfuse.core.view import REGIONS, Crop, Trace, View
+from perfuse.core.view import REGIONS, Crop, Picture, Trace
 from perfuse.face.regions import region_weights, skin_likelihood
 from perfuse.face.tracker import TrackedFace
 from perfuse.signal.motion import MotionState, motion_step
@@ -97,11 +97,11 @@ class FaceSampler:
 
     Parameters
     ----------
-    view : View
+    view : Picture
         What the method eats besides the regions.
     """
 
-    view: View
+    view: Picture
     _gate: SkinGate = field(default_factory=SkinGate)
     _cell_gate: SkinGate = field(default_factory=SkinGate)
     _masks: Floats | None = None

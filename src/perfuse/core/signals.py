@@ -1,4 +1,4 @@
-"""Timed arrays that travel between rooms: colours in (:class:`Chunk`), one wave out (:class:`Waveform`)."""
+"""Timed arrays that travel between rooms: colours or echoes in (:class:`Chunk`), one wave out (:class:`Waveform`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Chunk:
     rate_hz : float
         Samples per second.
     values : ndarray, float32
-        (T, R, 3), (T, rows, cols, 3) or (T, size, size, 3): mean red, green, blue, 0..255, finite everywhere.
+        (T, R, 3), (T, rows, cols, 3) or (T, size, size, 3): mean red, green, blue, 0..255, finite everywhere; for a
+        radar (T, B, 2): real and imaginary part of B cells, in any unit.
     valid : ndarray of bool, (T,)
         False inside a gap (no frame close enough, or the face was lost); values there are placeholders.
     weights : ndarray, float32, or None

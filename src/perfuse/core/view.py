@@ -36,4 +36,18 @@ class Crop:
     margin: float = 1.25
 
 
-View = Trace | Grid | Crop
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Cells of a radar where a body may be (range bins, mostly): chunks of shape (T, B, 2), real and imaginary part.
+
+    Neighbours in the row are neighbours in space; how many there are is up to the radar.
+    """
+
+    rate_hz: float = 60.0
+    """The most samples a second that are of use: a slower radar is taken at its own rate."""
+
+
+Picture = Trace | Grid | Crop
+"""What pictures are turned into."""
+
+View = Picture | Echo

@@ -14,7 +14,7 @@ import os
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import OutputError, SourceError
-from perfuse.data.recording import Radar, Signal
+from perfuse.data.recording import Signal
 from perfuse.pipeline.stream import Record
+from perfuse.radar.kinds import RadarKind
+from perfuse.radar.record import RadarRecord
 
 FIXED_POINT = 256.0
 """Crops are kept as 16-bit numbers of 1/256 level: finer than area means of noisy pixels, half the size of floats."""
@@ -74,7 +76,7 @@ class Entry:
             return np.asarray(block / _SCALES, np.float32)
         return np.asarray(block, np.float32)
 
-    def radar(self) -> Radar | None:
+    def radar(self) -> RadarRecord | None:
         """Read the radar; None where there is none."""
         from safetensors import safe_open
 
@@ -84,7 +86,8 @@ class Entry:
             iq = file.get_tensor("radar.iq")
             times, valid = file.get_tensor("radar.times_s"), file.get_tensor("radar.valid")
         complex_iq = np.asarray(iq[..., 0] + 1j * iq[..., 1], np.complex64)
-        return Radar(times, complex_iq, valid, float(self.about["radar_bin_m"]))
+        kind = self.about.get("radar_kind")
+        return RadarRecord(times, complex_iq, valid, None if kind is None else RadarKind.of(kind))
 
 
 class CellFile:
@@ -126,7 +129,7 @@ def write_entry(
     record: Record,
     signals: Mapping[str, Signal],
     cells: CellFile | None = None,
-    radar: Radar | None = None,
+    radar: RadarRecord | None = None,
 ) -> None:
     """Write an entry; it appears complete or not at all.
 
@@ -145,7 +148,7 @@ def write_entry(
         tensors[f"{name}.times_s"], tensors[f"{name}.values"] = signal.times_s, signal.values
     extra = dict(about)
     if radar is not None:
-        extra["radar_bin_m"] = radar.bin_m
+        extra["radar_kind"] = None if radar.kind is None else asdict(radar.kind)
         iq = np.stack([radar.iq.real, radar.iq.imag], axis=-1).astype(np.float32)
         tensors |= {"radar.times_s": radar.times_s, "radar.iq": iq, "radar.valid": radar.valid}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

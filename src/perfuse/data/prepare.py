@@ -18,7 +18,8 @@ from perfuse.data.cache import entry_path
 from perfuse.data.entry import CorruptedError, Entry, read_entry, write_entry
 from perfuse.data.follow import follow
 from perfuse.data.labels import usable
-from perfuse.data.recording import Problem, Radar, Recording, Signal
+from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.radar.record import RadarRecord
 
 SHORT_S = 1.0
 """A reference that misses more than this of the video, at either end, is reported."""
@@ -162,8 +163,9 @@ def _cache(recording: Recording, view: View, path: Path, temporary: Path) -> _Do
         "seen": float(record.valid.mean()) if len(record.valid) else 0.0,
     }
     problems += _coverage(signals, about, recording)
+    radar = _radar(recording, about, problems)
     about["problems"] = [[p.kind, p.file, p.message, p.dropped] for p in problems]
-    write_entry(path, about, record, signals, cells, _radar(recording, problems))
+    write_entry(path, about, record, signals, cells, radar)
     return _Done(path, tuple(problems), True)
 
 
@@ -205,14 +207,23 @@ def _coverage(signals: dict[str, Signal], about: dict[str, Any], recording: Reco
     return found
 
 
-def _radar(recording: Recording, problems: list[Problem]) -> Radar | None:
+def _radar(recording: Recording, about: dict[str, Any], problems: list[Problem]) -> RadarRecord | None:
+    """Read the radar, and name what is wrong with it; times are never shifted to make it fit."""
     if recording.radar is None:
         return None
     try:
-        return recording.radar()
+        radar = recording.radar()
     except SourceError as error:
         problems.append(Problem("unreadable", _where(recording), error.problem, recording.id, dropped=False))
         return None
+    told = [("quality", f"Of its radar, {note}.") for note in radar.notes]
+    begin, end = about["start_s"], about["start_s"] + about["duration_s"]
+    good = radar.times_s[radar.valid]
+    if not len(good) or good[0] > begin + SHORT_S or good[-1] < end - SHORT_S:
+        span = f"from {good[0]:.1f} to {good[-1]:.1f} s" if len(good) else "not a moment"
+        told.append(("short", f"Its radar lasts {span}, the video from {begin:.1f} to {end:.1f} s."))
+    problems += [Problem(kind, _where(recording), text, recording.id, dropped=False) for kind, text in told]
+    return radar
 
 
 def _told(entry: Entry) -> list[Problem]:

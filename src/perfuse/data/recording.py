@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from perfuse.radar.record import RadarRecord
 from perfuse.video import FrameStream, TraceStream
 
 F64 = NDArray[np.float64]
@@ -82,28 +83,6 @@ class Signal:
         return Signal(start_s + np.arange(len(numbers)) / rate_hz, numbers)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Radar:
-    """What a radar saw, on the recording's clock.
-
-    Attributes
-    ----------
-    times_s : ndarray, float64, (N,)
-        Times of the chirps or frames.
-    iq : ndarray, complex64, (N, ...)
-        Range bins (N, bins), or what the data set gives instead (PhysDrive: N, Doppler 8, angle 16, range 8).
-    valid : ndarray of bool, (N,)
-        False where packets were lost; the values there are placeholders.
-    bin_m : float
-        Distance between range bins, m; 0 where the data set does not say.
-    """
-
-    times_s: F64
-    iq: NDArray[np.complex64]
-    valid: NDArray[np.bool_]
-    bin_m: float = 0.0
-
-
 Opened = FrameStream | TraceStream
 
 
@@ -140,7 +119,7 @@ class Recording:
     signals: Callable[[], dict[str, Signal]]
     files: tuple[Path, ...]
     about: Mapping[str, str | int | float] = field(default_factory=dict)
-    radar: Callable[[], Radar] | None = None
+    radar: Callable[[], RadarRecord] | None = None
     cropped: bool = False
 
     def __post_init__(self) -> None:

@@ -203,7 +203,7 @@ def open_bank(
 
     A bank of more clips begins with those of a smaller one, in the same folder.
     """
-    words = (1, _simulator(), repr(view), frames, seed, sorted(domains.items()), radar, sorted((asked or {}).items()))
+    words = (1, _simulator(radar), repr(view), frames, seed, sorted(domains.items()), radar, sorted((asked or {}).items()))
     name = hashlib.blake2b(repr(words).encode(), digest_size=10).hexdigest()
     # a last file that is not full belongs to one size only
     folder = root / "bank" / (name if clips % PART == 0 else f"{name}-{clips}")
@@ -211,12 +211,15 @@ def open_bank(
 
 
 @cache
-def _simulator() -> str:
+def _simulator(radar: bool) -> str:
     """Hash of the simulator's source: whoever changes it paints other clips."""
-    import perfuse.synth
+    import perfuse
 
+    house = Path(perfuse.__file__).parent
+    files = [f for f in (house / "synth").rglob("*.py") if radar or f.parent.name != "radar"]
+    files += (house / "radar").rglob("*.py") if radar else []
     mark = hashlib.blake2b(digest_size=8)
-    for file in sorted(Path(perfuse.synth.__file__).parent.rglob("*.py")):
+    for file in sorted(files):
         mark.update(file.name.encode() + file.read_bytes())
     return mark.hexdigest()
 

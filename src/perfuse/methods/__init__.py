@@ -8,7 +8,7 @@ from __future__ import annotations
 from perfuse.core.card import Card
 from perfuse.core.method import Method
 from perfuse.core.registry import Registry
-from perfuse.methods import chrom, contact, green, ica, lgi, omit, pbv, pca, pos, ssr
+from perfuse.methods import chrom, contact, green, ica, lgi, omit, pbv, pca, pos, radar, ssr
 from perfuse.methods.shipped import list_shipped
 from perfuse.methods.windowed import fold
 
@@ -17,7 +17,7 @@ __all__ = ["METHODS", "fold", "get_method", "list_methods"]
 METHODS: Registry[Method] = Registry("method")
 """All methods by name; further ones (exported networks) may be added."""
 
-for _room in (pos, chrom, green, ica, lgi, pbv, omit, pca, ssr, contact):
+for _room in (pos, chrom, green, ica, lgi, pbv, omit, pca, ssr, contact, radar):
     METHODS.add(_room.CARD.name, _room.METHOD)
 for _network in list_shipped():
     METHODS.add(_network.name, _network)

@@ -19,7 +19,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 from perfuse.core.card import Card
 from perfuse.core.errors import SourceError, UsageError
-from perfuse.core.view import Crop, Grid, Trace, View
+from perfuse.core.view import Crop, Grid, Picture, Trace
 from perfuse.methods.windowed import Taper
 
 SCHEMA = "perfuse.card/1"
@@ -46,7 +46,7 @@ class Spec:
     ----------
     card : Card
         For the user.
-    view : View
+    view : Picture
         What the network eats.
     window_s, hop_s, min_s : float
         As in :func:`perfuse.methods.windowed.windowed`.
@@ -57,7 +57,7 @@ class Spec:
     """
 
     card: Card
-    view: View
+    view: Picture
     window_s: float
     hop_s: float
     min_s: float
@@ -174,10 +174,10 @@ def parse_card(text: str | bytes, where: str, model: bytes | None) -> Spec:
     return spec
 
 
-def _view(reader: _Reader) -> View:
+def _view(reader: _Reader) -> Picture:
     kind = reader.choice("kind", ("trace", "grid", "crop"))
     rate_hz = reader.number("rate_hz", LARGEST_RATE_HZ)
-    view: View
+    view: Picture
     if kind == "trace":
         # The pipeline runs a method on one region after the other, so a network sees one.
         if reader.take("regions", ["skin"]) != ["skin"]:

@@ -19,6 +19,13 @@ from perfuse.vitals.respiration import respiration
 
 LOW_RATE_HZ = 8.0
 """Below this many frames a second the upper heart rates cannot be seen."""
+LOW_RADAR_HZ = 50.0
+"""Below this many chirps a second part of the chest's vibration cannot be seen."""
+LOST = {
+    "video": "the face was not visible long enough",
+    "trace": "the trace has too many gaps",
+    "radar": "the radar lost too many chirps",
+}
 NYQUIST_SHARE = 0.45
 GREY = "no colour: the pictures are grey, and this method compares colours; try the method green"
 
@@ -43,17 +50,21 @@ class Context:
                 f"only {self.frame_rate_hz:.1f} frames a second: rates above {top:.0f}/min cannot be seen, "
                 "or look like lower ones"
             )
+        if self.kind == "radar" and LOW_RATE_HZ <= self.frame_rate_hz < LOW_RADAR_HZ:
+            notes.append(
+                f"only {self.frame_rate_hz:.1f} chirps a second: part of the chest's vibration after a beat is faster"
+            )
         return notes
 
 
 def no_face(context: Context) -> Face:
-    """Return a face without any value: nothing was found in the picture."""
-    reason = "too short: no complete sample" if context.kind == "trace" else NO_FACE
+    """Return a face without any value: nothing was found in the picture, or there is not one sample."""
+    reason = NO_FACE if context.kind == "video" else "too short: no complete sample"
     return Face(0, Vital.none("/min", reason), Vital.none("/min", reason), _no_hrv(reason))
 
 
 def measure_face(number: int, record: Record, context: Context) -> Face:
-    """Measure every vital of one face (or trace).
+    """Measure every vital of one face (or trace, or radar).
 
     Parameters
     ----------
@@ -67,7 +78,6 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
     pulse = record.waves[0]
     grid_start_s = context.start_s
     top = min(RANGE_HZ[1], max(NYQUIST_SHARE * context.frame_rate_hz, RANGE_HZ[0] + 0.1))
-    lost = "the face was not visible long enough" if context.kind == "video" else "the trace has too many gaps"
     rate = heart_rate(
         pulse,
         start_s=grid_start_s,
@@ -75,7 +85,7 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         parts=np.stack([wave.samples for wave in record.waves[1:]]) if len(record.waves) > 1 else None,
         colour=_relative_colour(record) if context.kind == "video" else None,
         max_hz=top,
-        lost=lost,
+        lost=LOST[context.kind],
     )
     if rate.vital.reason == FLAT and _is_grey(record):
         rate = replace(rate, vital=Vital.none("/min", GREY))
@@ -109,8 +119,10 @@ def _relative_colour(record: Record) -> NDArray[np.float64] | None:
     return np.asarray(record.regions[:, 0] / level).T if level.min() > 0 and not _is_grey(record) else None
 
 
-def _brightness(record: Record) -> Waveform:
-    """Green of the skin, relative to its median: it falls with blood volume."""
+def _brightness(record: Record) -> Waveform | None:
+    """Green of the skin, relative to its median: it falls with blood volume. None where there are no colours."""
+    if not record.regions.shape[1]:
+        return None
     green: NDArray[np.float64] = record.regions[:, 0, 1]
     level = float(np.median(green[record.valid])) if record.valid.any() else 0.0
     relative = np.where(record.valid, green / level - 1.0, 0.0) if level > 0 else np.zeros(len(green))

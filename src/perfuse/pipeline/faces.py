@@ -9,7 +9,7 @@ from perfuse.clip.sampler import FaceSampler, Sample
 from perfuse.core.frame import Frame
 from perfuse.core.method import Method
 from perfuse.core.results import FaceEvent
-from perfuse.core.view import REGIONS
+from perfuse.core.view import REGIONS, Echo
 from perfuse.face import BlazeFace, Detector, TrackedFace, Tracker
 from perfuse.pipeline.stream import FaceStream
 
@@ -46,8 +46,9 @@ class FaceStreams:
         history_s: float | None,
         max_faces: int = MAX_FACES,
     ) -> None:
+        assert not isinstance(method.view, Echo), "a session hands pictures to methods that read them"
         self.streams: dict[int, FaceStream] = {}
-        self._method = method
+        self._method, self._view = method, method.view
         self._start_s = start_s
         self._history_s = history_s
         self._tracker = Tracker(detector or BlazeFace(), max_faces=max_faces)
@@ -74,7 +75,7 @@ class FaceStreams:
         seen = {face.id: face for face in faces}
         for new in seen.keys() - self.streams.keys():
             self.streams[new] = FaceStream(self._method, self._start_s, len(REGIONS), self._history_s)
-            self._samplers[new] = FaceSampler(self._method.view)
+            self._samplers[new] = FaceSampler(self._view)
         self._seen_s.update(dict.fromkeys(seen, frame.time_s))
         if self._history_s is not None:
             for gone in [n for n, last_s in self._seen_s.items() if frame.time_s - last_s > self._history_s]:

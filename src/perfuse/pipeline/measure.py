@@ -15,11 +15,12 @@ from perfuse.core.method import Method
 from perfuse.core.results import Measurement
 from perfuse.face import Detector
 from perfuse.pipeline.session import Session
+from perfuse.radar.record import RadarRecord
 from perfuse.video import FrameStream, SourceInfo, TraceData, TraceStream, from_arrays, open_source, read_ahead
 from perfuse.video.stream import check_rate
 
 Progress = Callable[[float, float | None], None]
-Source = str | PathLike[str] | NDArray[Any]
+Source = str | PathLike[str] | NDArray[Any] | RadarRecord
 
 
 def describe(info: SourceInfo) -> dict[str, str | int | float]:
@@ -44,8 +45,9 @@ def measure(
 
     Parameters
     ----------
-    source : str, path or ndarray
-        A video file, a CSV of time, R, G, B, frames (T, H, W, 3), or a trace (T, 3).
+    source : str, path, ndarray or RadarRecord
+        A video file, a CSV of time, R, G, B, frames (T, H, W, 3), or a trace (T, 3); or what a radar recorded, see
+        :func:`perfuse.data.radars.open_radar`.
     method : str or Method
         See :class:`Session`.
     detector : Detector, optional
@@ -70,6 +72,8 @@ def measure(
     UsageError
         If an option does not fit.
     """
+    if isinstance(source, RadarRecord):
+        return _measure_radar(source, method, progress)
     if isinstance(source, np.ndarray) and source.ndim == 2:
         return _measure_trace(_trace(source, times_s, rate_hz), method, progress)
     stream: FrameStream | TraceStream
@@ -99,6 +103,27 @@ def _measure_trace(data: TraceData, method: str | Method, progress: Progress | N
         session.push_trace(float(time_s), colour)
     if progress is not None:
         progress(total, total)
+    return session.finish()
+
+
+def _measure_radar(record: RadarRecord, method: str | Method, progress: Progress | None) -> Measurement:
+    """Measure what arrived; a chirp that was lost is a gap."""
+    source: dict[str, str | int | float] = {"name": record.name, "kind": "radar"}
+    if record.kind is not None:
+        source["radar"] = record.kind.name
+    session = Session(method, history_s=None, source=source)
+    session.warnings += record.notes
+    cells = record.searched()
+    arrived = np.flatnonzero(record.valid)
+    if not len(arrived) or not cells.shape[1]:
+        raise SourceError(f"{record.name} holds no echo where a body is looked for.", "Pass at least one chirp.")
+    start_s = float(record.times_s[0])
+    total = float(record.times_s[-1]) - start_s
+    for index in arrived:
+        time_s = float(record.times_s[index])
+        session.push_radar(time_s, cells[index])
+        if progress is not None and index % 512 == 0:
+            progress(time_s - start_s, total)
     return session.finish()
 
 

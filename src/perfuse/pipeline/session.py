@@ -1,8 +1,10 @@
-"""The stream door: push frames or traces with their timestamps, read the vitals at any time."""
+"""The stream door: push frames, traces or echoes with their timestamps, read the vitals at any time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,19 +14,22 @@ from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.frame import Frame
 from perfuse.core.method import Method
 from perfuse.core.results import FaceEvent, Measurement
-from perfuse.core.view import Trace
+from perfuse.core.view import Echo, Trace
 from perfuse.face import Detector
 from perfuse.methods import get_method
 from perfuse.pipeline.answer import Context, measure_face, no_face
+from perfuse.pipeline.echo import EchoStream, grid_rate_hz
 from perfuse.pipeline.faces import FaceStreams, trace_sample
 from perfuse.pipeline.stream import FaceStream
 
-DEFAULT_VIDEO, DEFAULT_TRACE, DEFAULT_CONTACT = "blend", "pos", "contact"
+DEFAULT_VIDEO, DEFAULT_TRACE, DEFAULT_CONTACT, DEFAULT_RADAR = "blend", "pos", "contact", "radar"
 """What ``auto`` takes: pictures have cells to weigh, mean colours have none, and a finger on the lens is no face."""
+OTHER = "Choose another method, or let auto choose."
 LONGEST_PAUSE_S = 3600.0
 """A leap of the clock beyond this is a broken timestamp, and filling it would take memory without end."""
 LOOK_S = 2.0
-"""How much of a trace is looked at before ``auto`` decides whether it shows a face or a finger on the lens."""
+"""How much of a trace is looked at before ``auto`` decides whether it shows a face or a finger on the lens, and how
+much of a radar's recording before it is known how fast its chirps follow one another."""
 
 
 class Session:
@@ -34,7 +39,7 @@ class Session:
     ----------
     method : str or Method
         A registered name, ``"auto"`` (``blend`` for video, ``pos`` for colour traces of a face, ``contact`` for a
-        finger on the lens), or any object that satisfies :class:`perfuse.core.method.Method`.
+        finger on the lens, ``radar`` for a radar), or any object that satisfies :class:`perfuse.core.method.Method`.
     detector : Detector, optional
         Finds faces; BlazeFace by default. See :func:`perfuse.face.adapt_detector` for a plain function.
     history_s : float or None
@@ -76,9 +81,10 @@ class Session:
         self._last_s = 0.0
         self._count = 0
         self._steps, self._steps_s = 0, 0.0
-        self._trace: FaceStream | None = None
-        self._waiting: list[tuple[float, NDArray[np.float64]]] = []
+        self._trace: FaceStream | EchoStream | None = None
+        self._waiting: list[tuple[float, NDArray[Any]]] = []
         self._finished = False
+        self._cells = 0
 
     def push(self, frame: Frame | NDArray[np.generic], time_s: float | None = None) -> None:
         """Take the next picture.
@@ -103,6 +109,8 @@ class Session:
                     "A picture without a time was pushed.", "Pass its capture time: push(picture, time_s)."
                 )
             frame = Frame.from_rgb(frame, time_s)
+        if self._method is not None and isinstance(self._method.view, Echo):
+            raise UsageError(f"Method {self._method.card.name!r} reads a radar; a picture was pushed.", OTHER)
         self._advance(frame.time_s, "video")
         if self._faces is None:
             self._faces = FaceStreams(self._chosen(), self._detector, self._start_s or 0.0, self._history_s)
@@ -131,6 +139,39 @@ class Session:
         self._advance(time_s, "trace")
         self._waiting.append((float(time_s), colour))
         if self._method is not None or time_s - (self._start_s or 0.0) >= LOOK_S:
+            self._pass_on()
+
+    def push_radar(self, time_s: float, echo: ArrayLike) -> None:
+        """Take the next chirp of a radar (instead of pictures). Chirps that were lost are left out.
+
+        Parameters
+        ----------
+        time_s : float
+            Seconds, later than the one before.
+        echo : array_like, complex, (B,)
+            Range bins where a body may be, nearest first; in any unit, as many as before.
+
+        Raises
+        ------
+        UsageError
+            On a bad time or echo; nothing is changed then.
+        SourceError
+            If the time is more than an hour later than the one before; nothing is changed then.
+        """
+        cells = np.asarray(echo)
+        if cells.ndim != 1 or not cells.size or cells.dtype.kind not in "iufc" or not np.isfinite(cells).all():
+            raise UsageError(
+                f"An echo of shape {cells.shape} and type {cells.dtype} was pushed.",
+                "Pass finite complex numbers, one a range bin.",
+            )
+        if self._cells not in (0, cells.size):
+            raise UsageError(f"{cells.size} range bins follow {self._cells}.", "Pass as many with every chirp.")
+        if self._method is not None and not isinstance(self._method.view, Echo):
+            raise UsageError(f"Method {self._method.card.name!r} does not read a radar; an echo was pushed.", OTHER)
+        self._advance(time_s, "radar")
+        self._cells = cells.size
+        self._waiting.append((float(time_s), cells.astype(np.complex128)))
+        if self._trace is not None or time_s - (self._start_s or 0.0) >= LOOK_S:
             self._pass_on()
 
     def measure(self) -> Measurement:
@@ -175,19 +216,33 @@ class Session:
         self._count += 1
 
     def _pass_on(self) -> None:
-        """Give the traces that waited for the choice of method to the stream."""
+        """Give what waited for the choice of method, or of a rate, to the stream."""
         if not self._waiting:
             return
         method = self._chosen()
+        if self._kind == "radar":
+            self._pass_on_echoes(method)
+            return
         if not isinstance(method.view, Trace):
             raise UsageError(
-                f"Method {method.card.name!r} needs pictures; a colour trace was given.",
+                f"Method {method.card.name!r} needs {'a radar' if isinstance(method.view, Echo) else 'pictures'}; a "
+                "colour trace was given.",
                 "Choose a method that eats traces, for example pos or contact.",
             )
         if self._trace is None:
             self._trace = FaceStream(method, self._start_s or 0.0, 1, self._history_s)
+        assert isinstance(self._trace, FaceStream)
         for time_s, colour in self._waiting:
             self._trace.push(time_s, trace_sample(colour))
+        self._waiting.clear()
+
+    def _pass_on_echoes(self, method: Method) -> None:
+        if self._trace is None:
+            rate_hz = grid_rate_hz(np.array([time_s for time_s, _ in self._waiting]), method.view.rate_hz)
+            self._trace = EchoStream(method, self._start_s or 0.0, rate_hz, self._history_s)
+        assert isinstance(self._trace, EchoStream)
+        for time_s, echo in self._waiting:
+            self._trace.push(time_s, echo)
         self._waiting.clear()
 
     def _chosen(self) -> Method:
@@ -196,6 +251,8 @@ class Session:
             if self._kind == "trace":
                 face = looks_like_a_face(np.array([c for _, c in self._waiting]))
                 name = DEFAULT_TRACE if face else DEFAULT_CONTACT
+            elif self._kind == "radar":
+                name = DEFAULT_RADAR
             self._method = get_method(name)
         return self._method
 
@@ -218,7 +275,7 @@ class Session:
         answer = faces or [no_face(context)]
         return Measurement(source, name, duration, start, tuple(answer), (*self.warnings, *context.warnings(faces)))
 
-    def _streams(self) -> dict[int, FaceStream]:
+    def _streams(self) -> Mapping[int, FaceStream | EchoStream]:
         if self._faces is not None:
             return self._faces.streams
         return {} if self._trace is None else {0: self._trace}

@@ -1,4 +1,7 @@
-"""One face (or one trace) through time: samples in, uniform grid and pulse waves out, bounded memory."""
+"""One face (or one trace) through time: samples in, uniform grid and pulse waves out, bounded memory.
+
+:mod:`perfuse.pipeline.echo` does the same for a radar.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,10 @@ class Record:
     rate_hz : float
         Samples per second.
     regions : ndarray, (N, R, 3)
-        Mean colours; R is 4 (:data:`perfuse.core.view.REGIONS`) for a face and 1 for a trace.
+        Mean colours; R is 4 (:data:`perfuse.core.view.REGIONS`) for a face, 1 for a trace and 0 for a radar.
     motion, chest : ndarray, (N, 2), (N, 1)
-        Displacements in widths of the face box; zeros for a trace.
+        Displacements in widths of the face box; zeros for a trace. Before a radar the chest's is away from it, in
+        radians of phase.
     valid : ndarray of bool, (N,)
         False inside gaps.
     waves : tuple of Waveform
@@ -49,8 +53,8 @@ class Record:
 
 
 @dataclass(slots=True)
-class _Voice:
-    """One run of the method: its state, the samples that are final and kept, where it looked since the start."""
+class Voice:
+    """One run of a method: its state, the samples that are final and kept, where it looked since the start."""
 
     method: Method
     region: int
@@ -58,11 +62,31 @@ class _Voice:
     parts: list[Waveform]
     attention: Attention | None = None
 
+    @staticmethod
+    def of(method: Method, region: int = 0) -> Voice:
+        """Begin a run."""
+        return Voice(method, region, method.start(), [])
+
     def step(self, chunk: Chunk) -> None:
+        """Hand over the next samples."""
         self.state, wave = self.method.step(self.state, chunk)
         self.attention = Attention.join((self.attention, wave.attention))
         if len(wave):
             self.parts.append(wave)
+
+    def complete(self, count: int, end: Chunk | None) -> Waveform:
+        """Return the last ``count`` samples: the final ones, and what ``end`` adds if it is the last chunk."""
+        parts, attention = self.parts, self.attention
+        if end is not None:
+            ahead = self.method.step(self.state, end)[1]
+            parts, attention = [*parts, ahead], Attention.join((attention, ahead.attention))
+        wave = replace(Waveform.concatenate(parts), attention=attention)
+        return wave.after(len(wave) - count)
+
+    def forget(self, before: int) -> None:
+        """Drop what ends before a sample of the grid."""
+        while self.parts and self.parts[0].start + len(self.parts[0]) <= before:
+            self.parts.pop(0)
 
 
 @dataclass(slots=True)
@@ -85,7 +109,7 @@ class FaceStream:
     start_s: float
     regions: int
     history_s: float | None
-    voices: list[_Voice] = field(default_factory=list)
+    voices: list[Voice] = field(default_factory=list)
     _signals: Resampler | None = None
     _cells: Resampler | None = None
     _pending: list[NDArray[np.float64]] = field(default_factory=list)
@@ -103,7 +127,7 @@ class FaceStream:
         count = self.regions if isinstance(self.method.view, Trace) else 1
         if not isinstance(self.method.view, Trace):
             self._cells = Resampler(self.start_s, rate)
-        self.voices = [_Voice(self.method, r, self.method.start(), []) for r in range(count)]
+        self.voices = [Voice.of(self.method, r) for r in range(count)]
 
     def push(self, time_s: float, sample: Sample | None) -> None:
         """Take what one frame says about the face; None where the face was not seen."""
@@ -141,7 +165,10 @@ class FaceStream:
             return None
         data = np.concatenate(self._kept)
         valid = np.concatenate(self._kept_valid)
-        waves = tuple(self._complete(voice, len(data)) for voice in self.voices)
+        waves = tuple(
+            voice.complete(len(data), None if self._finished else self._chunk(voice, [], [], [], last=True))
+            for voice in self.voices
+        )
         split = 3 * self.regions
         return Record(
             self._kept_from,
@@ -153,18 +180,9 @@ class FaceStream:
             waves,
         )
 
-    def _complete(self, voice: _Voice, count: int) -> Waveform:
-        """Join the final samples and those the method would give if the recording ended here."""
-        parts, attention = voice.parts, voice.attention
-        if not self._finished:
-            ahead = voice.method.step(voice.state, self._chunk(voice, [], [], [], last=True))[1]
-            parts, attention = [*parts, ahead], Attention.join((attention, ahead.attention))
-        wave = replace(Waveform.concatenate(parts), attention=attention)
-        return wave.after(len(wave) - count)
-
     def _chunk(
         self,
-        voice: _Voice,
+        voice: Voice,
         values: list[NDArray[np.float64]],
         cells: list[NDArray[np.float64]],
         valid: list[bool],
@@ -207,5 +225,4 @@ class FaceStream:
             self._kept_from += len(self._kept.pop(0))
             self._kept_valid.pop(0)
         for voice in self.voices:
-            while voice.parts and voice.parts[0].start + len(voice.parts[0]) <= self._kept_from:
-                voice.parts.pop(0)
+            voice.forget(self._kept_from)

@@ -87,6 +87,13 @@ def usable(number: float | None) -> TypeGuard[float]:
     return number is not None and math.isfinite(number)
 
 
+def pulse_text(source: dict[str, str | int | float]) -> str:
+    """Say what the pulse wave of a recording shows."""
+    if source.get("kind") == "radar":
+        return "How much the chest trembles: most just after each beat."
+    return "Rises with the blood volume in the skin."
+
+
 def source_text(source: dict[str, str | int | float], duration_s: float) -> str:
     """Return what was measured in one line: ``640×480, h264, 30.0 frames/s, 12.0 s``."""
     parts = []

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.view import REGIONS
+from perfuse.radar.kinds import AWR1443, RadarKind
 from perfuse.synth.camera.isp import develop
 from perfuse.synth.camera.timing import frame_times
 from perfuse.synth.fields import F64
 from perfuse.synth.person.look import Look, draw_look
 from perfuse.synth.person.skin import Skin, draw_skin
-from perfuse.synth.radar.chirps import AWR1443, Radar
 from perfuse.synth.radar.record import RadarRecording, observe
 from perfuse.synth.scene.build import COMPONENTS, STILL, SUPER, Scene, build_scene
 from perfuse.synth.scene.light import Light, draw_light
@@ -109,7 +109,7 @@ class Subject:
         return ecg(stream(self.settings.seed, "ecg"), self.truth.heart, self.duration_s, rate_hz=rate_hz)
 
     def radar(
-        self, config: Radar = AWR1443, *, start_s: float = 0.0, duration_s: float | None = None, every: int = 1
+        self, config: RadarKind = AWR1443, *, start_s: float = 0.0, duration_s: float | None = None, every: int = 1
     ) -> RadarRecording:
         """Record chest and head with a radar of ``settings.radar_quality``; arguments as for :func:`observe`."""
         s, towards = self.settings, self.tracks.motion.head_mm[:, 2]

@@ -8,6 +8,7 @@ shifts everything after it.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 
 from perfuse.core.errors import SourceError
 from perfuse.data.formats.unpickle import load_pickle
-from perfuse.data.recording import Radar
-from perfuse.synth.radar.chirps import AWR1443
-from perfuse.synth.radar.chirps import Radar as RadarKind
+from perfuse.radar.frontend import range_bins
+from perfuse.radar.kinds import AWR1443, RadarKind
+from perfuse.radar.record import RadarRecord, held
 
 EXPECTED = "Expected are payloads (16-bit words), packet numbers, byte counts, and times of start and end."
 WORDS = 4
@@ -30,8 +31,12 @@ STALE_S = 1.0
 LONGEST_S = 3600.0
 """A capture spread over more than this is not one (ASSUMED)."""
 
+CLOCK_S, CLOCK_SHARE = 2.0, 0.02
+"""How far the length of a capture may be off the computer's clock before it is told: starting and stopping take time,
+and the radar's crystal is good to far less than 2 % (ASSUMED)."""
 
-def read_capture(path: Path, config: RadarKind = AWR1443) -> Radar:
+
+def read_capture(path: Path, config: RadarKind = AWR1443) -> RadarRecord:
     """Read an ``rf.pkl`` as range bins (N, samples) at the times of its chirps.
 
     Chirp 0 is at 0 s: the first that the radar sent, if the byte counts begin within a second of zero; or else the
@@ -42,20 +47,21 @@ def read_capture(path: Path, config: RadarKind = AWR1443) -> Radar:
     ----------
     path : Path
         The file: payloads, packet numbers, byte counts, start, end.
-    config : Radar
+    config : RadarKind
         How it was recorded.
 
     Returns
     -------
-    Radar
-        Chirps of which a packet is missing are not valid; their bins are those of the chirp before.
+    RadarRecord
+        Chirps of which a packet is missing are not valid; their bins are those of the chirp before. Notes tell of
+        lost and late packets, and of a length that does not fit the times of start and end.
 
     Raises
     ------
     SourceError
         If it cannot be read, is no capture, or holds no whole chirp.
     """
-    payloads, sent = _content(path)
+    payloads, sent, clock_s = _content(path)
     chirp_bytes = 2 * WORDS * config.samples
     second = int(config.frame_rate_hz * chirp_bytes)
     start = _live(sent, int(STALE_S * second))
@@ -71,17 +77,32 @@ def read_capture(path: Path, config: RadarKind = AWR1443) -> Radar:
     if not valid.any():
         raise SourceError(f"{path} holds no whole chirp ({len(payloads)} packets).", EXPECTED)
     lanes = stream.reshape(count, config.samples, WORDS)
-    bins = np.fft.fft(lanes[:, :, 0] + 1j * lanes[:, :, 2], axis=1).astype(np.complex64)
-    return Radar(np.arange(count) / config.frame_rate_hz, held(bins, valid), valid, config.bin_m)
+    bins = range_bins(lanes[:, :, 0] + 1j * lanes[:, :, 2]).astype(np.complex64)
+    notes = _notes(sent, valid, there, count / config.frame_rate_hz, clock_s)
+    return RadarRecord(np.arange(count) / config.frame_rate_hz, held(bins, valid), valid, config, notes)
 
 
-def held(iq: NDArray[np.complex64], valid: NDArray[np.bool_]) -> NDArray[np.complex64]:
-    """Give chirps that are not valid the values of the last valid one before, or of the first there is."""
-    last = np.maximum.accumulate(np.where(valid, np.arange(len(valid)), -1))
-    return iq[np.where(last < 0, int(np.argmax(valid)), last)]
+def _notes(
+    sent: NDArray[np.int64],
+    valid: NDArray[np.bool_],
+    there: NDArray[np.bool_],
+    length_s: float,
+    clock_s: float | None,
+) -> tuple[str, ...]:
+    """Say what was mended, and what cannot be."""
+    notes = []
+    if not valid.all():
+        share = 100 * (1 - float(there.mean()))
+        notes.append(f"{int((~valid).sum())} of {len(valid)} chirps were lost with {share:.2g} % of the packets")
+    late = int((np.diff(sent) < 0).sum())
+    if late:
+        notes.append(f"packets came out of order {late} times and were put back in order")
+    if clock_s is not None and abs(length_s - clock_s) > CLOCK_S + CLOCK_SHARE * clock_s:
+        notes.append(f"the chirps last {length_s:.1f} s, but the file says {clock_s:.1f} s from start to end")
+    return tuple(notes)
 
 
-def _content(path: Path) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
+def _content(path: Path) -> tuple[list[NDArray[np.int16]], NDArray[np.int64], float | None]:
     content = load_pickle(path)
     if not isinstance(content, (tuple, list)) or len(content) < 3:
         raise SourceError(f"{path} holds no radar capture.", EXPECTED)
@@ -95,7 +116,16 @@ def _content(path: Path) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
         raise SourceError(f"{path} holds {found}.", EXPECTED)
     if (sent < 0).any() or (sent % 2).any():
         raise SourceError(f"{path} has byte counts that are negative or odd.", EXPECTED)
-    return payloads, sent
+    return payloads, sent, _length(content)
+
+
+def _length(content: Sequence[Any]) -> float | None:
+    """Seconds from start to end by the computer's clock, or None where the file does not tell."""
+    try:
+        start, end = (datetime.fromisoformat(str(moment).replace("Z", "+00:00")) for moment in content[3:5])
+        return (end - start).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _words(item: Any) -> NDArray[np.int16]:

@@ -12,13 +12,14 @@ import numpy as np
 from perfuse.core.errors import SourceError
 from perfuse.data.clocks import on_clock
 from perfuse.data.folders import child, folders_in, homes, missing, unknown
-from perfuse.data.formats.capture import held
 from perfuse.data.formats.films import open_film
 from perfuse.data.formats.tables import read_table
 from perfuse.data.formats.texts import read_json
 from perfuse.data.reader import Reader
-from perfuse.data.recording import F64, Problem, Radar, Recording, Signal
-from perfuse.synth.radar.chirps import LIGHT_M_S
+from perfuse.data.recording import F64, Problem, Recording, Signal
+from perfuse.radar.frontend import range_bins
+from perfuse.radar.kinds import RadarKind
+from perfuse.radar.record import RadarRecord, held
 
 FILM, TRUTH, MANIFEST = "video.mp4", "truth.json", "manifest.json"
 TABLES = {
@@ -152,28 +153,30 @@ def references(tables: Mapping[str, Path]) -> dict[str, Signal]:
     return signals
 
 
-def read_radar(path: Path) -> Radar:
+def read_radar(path: Path) -> RadarRecord:
     """Read the radar as range bins of every chirp.
 
     Raises
     ------
     SourceError
-        If the file is damaged.
+        If the file is damaged, or its chirps are not in order.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             samples, times, valid = file["samples"], np.asarray(file["times_s"], np.float64), file["valid"]
-            slope, rate = float(file["config_slope_hz_s"]), float(file["config_sample_rate_hz"])
+            kind = RadarKind.of({name[7:]: file[name] for name in file.files if name.startswith("config_")})
         raw: F64 = np.asarray(samples, np.float64)
         good: Any = np.asarray(valid, np.bool_)
-        if raw.ndim != 3 or raw.shape[2] != 2 or not len(raw) == len(times) == len(good) or not good.any():
-            raise ValueError(f"samples of shape {raw.shape} at {len(times)} times")
-        bins = np.fft.fft(raw[:, :, 0] + 1j * raw[:, :, 1], axis=1).astype(np.complex64)
+        if raw.ndim != 3 or raw.shape[1:] != (kind.samples, 2) or good.shape != (len(raw),) or not good.any():
+            raise ValueError(f"samples of shape {raw.shape} and {good.shape} marks of what arrived")
+        bins = range_bins(raw[:, :, 0] + 1j * raw[:, :, 1]).astype(np.complex64)
+        lost = int((~good).sum())
+        notes = (f"{lost} of {len(good)} chirps were lost",) if lost else ()
+        return RadarRecord(times, held(bins, good), good, kind, notes)
     except Exception as error:  # damaged archives make numpy raise nearly anything
         raise SourceError(
             f"{path} cannot be read ({type(error).__name__}: {error}).", "Make the folder again: perfuse synth."
         ) from error
-    return Radar(times, held(bins, good), good, LIGHT_M_S * rate / (2.0 * slope * raw.shape[1]))
 
 
 READER = Reader(

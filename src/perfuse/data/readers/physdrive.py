@@ -16,7 +16,8 @@ from perfuse.data.formats.films import film_times, open_film
 from perfuse.data.formats.matlab import read_variable, series
 from perfuse.data.formats.pictures import open_pictures, picture_times
 from perfuse.data.reader import Reader
-from perfuse.data.recording import F64, Problem, Radar, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
+from perfuse.radar.record import RadarRecord, held
 from perfuse.video import FrameStream
 
 SUBJECT = r"[ABC][MF][ZHWY]\d+"
@@ -146,7 +147,7 @@ def references(film: Path, labels: dict[str, Path]) -> dict[str, Signal]:
     return found
 
 
-def read_radar(path: Path) -> Radar:
+def read_radar(path: Path) -> RadarRecord:
     """Read a cropped radar cube.
 
     Raises
@@ -163,7 +164,11 @@ def read_radar(path: Path) -> Radar:
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is marked below
         iq = (cube[:, 0] + 1j * cube[:, 1]).astype(np.complex64)
     valid = np.array([bool(np.isfinite(frame).all()) for frame in iq], np.bool_)
-    return Radar(np.arange(len(iq)) / RADAR_HZ, np.where(np.isfinite(iq), iq, 0), valid)
+    if not valid.any():
+        raise SourceError(f"Not one frame of {path} is whole.", "Check that it was copied completely.")
+    lost = int((~valid).sum())
+    notes = (f"{lost} of {len(valid)} frames are no numbers",) if lost else ()
+    return RadarRecord(np.arange(len(iq)) / RADAR_HZ, held(iq, valid), valid, None, notes)
 
 
 READER = Reader(

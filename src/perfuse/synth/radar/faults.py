@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import UsageError
+from perfuse.radar.kinds import RadarKind
 from perfuse.synth.fields import F64, GRID_HZ, coloured, power_law
 from perfuse.synth.physiology.heart import beat
 from perfuse.synth.physiology.lungs import breathe
 from perfuse.synth.radar.body import Breath, Pulse
-from perfuse.synth.radar.chirps import C128, Radar
+from perfuse.synth.radar.chirps import C128
 
 QUALITIES = ("clean", "weak", "moved", "wrong_person", "lost")
 """Good; little signal; the body shifts its seat; somebody else is nearer or clearer; out of the beam."""
@@ -151,7 +152,7 @@ def slow(rng: np.random.Generator, time_s: F64, slope: float, corner_hz: float) 
 
 
 def room(
-    rng: np.random.Generator, config: Radar, spoiling: Spoiling, distance_m: float, counts: float, time_s: F64
+    rng: np.random.Generator, config: RadarKind, spoiling: Spoiling, distance_m: float, counts: float, time_s: F64
 ) -> tuple[F64, C128]:
     """Draw static reflections: leakage within the first 15 cm, still parts at the body's range, and the room behind.
 

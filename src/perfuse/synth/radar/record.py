@@ -10,20 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.errors import UsageError
+from perfuse.radar.frontend import as_input, best_bin, select_bins
+from perfuse.radar.kinds import AWR1443, RadarKind
+from perfuse.radar.record import held
 from perfuse.synth.fields import F64
 from perfuse.synth.radar.body import Body, Breath, Pulse, draw_body
-from perfuse.synth.radar.chirps import (
-    AWR1443,
-    C128,
-    Echoes,
-    Radar,
-    as_input,
-    beat_signal,
-    best_bin,
-    bins,
-    quantise,
-    select_bins,
-)
+from perfuse.synth.radar.chirps import C128, Echoes, beat_signal, bins, quantise
 from perfuse.synth.radar.faults import Spoiling, received, room, slow, spoil, steps_mm, stranger
 from perfuse.synth.settings import check
 
@@ -40,7 +32,7 @@ class RadarRecording:
 
     Attributes
     ----------
-    config : Radar
+    config : RadarKind
         What recorded.
     times_s : ndarray, (N,)
         Times of the chirps on the subject's clock.
@@ -62,7 +54,7 @@ class RadarRecording:
         One of so many chirps was made.
     """
 
-    config: Radar
+    config: RadarKind
     times_s: F64
     echoes: Echoes
     valid: NDArray[np.bool_]
@@ -80,10 +72,7 @@ class RadarRecording:
         other grains.
         """
         found = bins(self.config, self.echoes, np.random.default_rng([self.noise_seed, 0]), columns)
-        if self.valid.all():
-            return found
-        last = np.maximum.accumulate(np.where(self.valid, np.arange(len(self.valid)), 0))
-        return found[last]
+        return held(found, self.valid)
 
     def raw(self) -> NDArray[np.int16]:
         """Return every chirp as the converter gives it, (N, samples, 2); lost chirps are here still."""
@@ -120,7 +109,7 @@ def observe(
     lungs: Breath,
     duration_s: float,
     *,
-    config: Radar = AWR1443,
+    config: RadarKind = AWR1443,
     distance_m: float | None = None,
     quality: str = "clean",
     head_mm: Callable[[F64], F64] | None = None,
@@ -138,7 +127,7 @@ def observe(
         The subject's.
     duration_s : float
         Length, 1 to 3600 s.
-    config : Radar
+    config : RadarKind
         What records.
     distance_m : float, optional
         From the radar to the chest, 0.1 to 5 m; by default somewhere in ``config.seat_m``.

@@ -11,6 +11,7 @@ from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 
 SKIN = np.array([182.0, 141.0, 124.0])
 BLOOD = np.array([0.35, 1.0, 0.6])
+WALL = np.array([90.0, 95.0, 100.0])
 
 
 def walk(rng, count, rate_hz, seconds):
@@ -36,7 +37,10 @@ def scene(
     tint=None,
     seed=0,
 ):
-    """Paint c = I (skin (1 - depth u_p p) + gloss) + noise: float32 values for the view, and p (rises with blood)."""
+    """Paint c = I (skin (1 - depth u_p p) + gloss) + noise: float32 values for the view, and p (rises with blood).
+
+    A crop shows an oval of skin before a wall under the same light: that much of a face its networks may expect.
+    """
     rng = np.random.default_rng(seed)
     count = round(seconds * rate_hz)
     time_s = np.arange(count) / rate_hz
@@ -56,6 +60,12 @@ def scene(
         melanin = rng.normal(size=(view.rows, view.cols, 1)) * [0.05, 0.09, 0.13]
         redness = rng.normal(size=(view.rows, view.cols, 1)) * [0.01, 0.06, 0.04]
         values = colour[:, None, None] * (1 + melanin + redness)
+    elif isinstance(view, Crop):
+        y, x = np.mgrid[: view.size, : view.size] / (view.size - 1) - 0.5
+        face = ((x / 0.38) ** 2 + (y / 0.48) ** 2 < 1)[:, :, None]
+        wall = (intensity[:, None] * balance * WALL)[:, None, None]
+        shade = 1 - 0.3 * (x**2 + y**2)[:, :, None] * [0.7, 1.0, 1.2]
+        values = np.where(face, colour[:, None, None] * shade, wall)
     else:
         values = colour[:, None]
     values = values + rng.normal(size=values.shape) * SKIN * noise
@@ -98,7 +108,7 @@ def likeness(samples, truth, rate_hz):
 
 
 def view_of(method):
-    """The view of a method as one that the scene can paint: a crop is a grid of pixels."""
+    """The view of a method as one that the scene can paint."""
     view = method.view
     assert isinstance(view, Trace | Grid | Crop | Echo)
-    return Grid(view.size, view.size, view.rate_hz) if isinstance(view, Crop) else view
+    return view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ import pytest
 import perfuse
 from conftest import ROOT
 from perfuse.cli import build_app, main
+from perfuse.synth.subject import subject
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
@@ -112,7 +114,9 @@ def test_readme_python_runs(here, code, capsys):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(PAGES[page], "python")])
 def test_python_in_the_pages_runs(here, monkeypatch, page):
-    """Blocks of one page share their names, as a reader would type them; the camera is the clip."""
+    """Blocks of one page share their names, as a reader would type them; the camera is the clip, the radar simulated."""
+    seen = subject(0, "lab", duration_s=3.0, width=64, height=64).radar()
+    (here / "rf.pkl").write_bytes(pickle.dumps(seen.packets()))
     opened = perfuse.open_source
     monkeypatch.setitem(vars(perfuse), "open_source", lambda name: opened("face.mp4" if name == "camera" else name))
     times_s = np.arange(30) / 15
@@ -121,6 +125,7 @@ def test_python_in_the_pages_runs(here, monkeypatch, page):
         "frames": np.full((30, 48, 64, 3), 120, np.uint8),
         "colours": np.full((30, 3), 120.0),
         "times_s": times_s,
+        "radar": zip(seen.times_s, seen.bins()),
     }
     for code in blocks(PAGES[page], "python"):
         exec(compile(code, page, "exec"), given)

@@ -2,19 +2,17 @@
 
 Layer sizes, kernels and the order of operations are those of the checkpoints of the rPPG-Toolbox
 (``*_FactorizePhys_FSAM_Res.pth``, 52,168 numbers) and of its configuration: raw 72 x 72 faces, 160 frames, the
-factorised attention used in training and left out in inference (``MD_FSAM: False``).
+factorised attention used in training and left out in inference (``MD_FSAM: False``): its part is
+:mod:`perfuse.papers.rpm_distill.student`'s, of which this is an independent check.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 FEATURES = ((3, 8, 1), (8, 12, 2), (12, 12, 1), (12, 12, 1), (12, 16, 2), (16, 16, 1))
 """Channels in, channels out and stride in space of the layers that find the face's embedding."""
-NMF_STEPS = 4
-NMF_FLOOR = 1e-6
 
 NAMES = {
     "module.": "",
@@ -33,7 +31,7 @@ NAMES = {
 
 
 class Attention(nn.Module):
-    """Attention by non-negative factorisation of rank 1 (section 3 of the paper)."""
+    """What the checkpoints hold of the attention, which the published inference does not ask."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,30 +39,12 @@ class Attention(nn.Module):
         self.middle = nn.Conv3d(8, 8, 1, bias=False)
         self.leave = nn.Conv3d(8, 16, 1, bias=False)
 
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Return ``embedding`` (B, 16, T, H, W) with its attention added."""
-        positive = embedding - embedding.min()
-        voxels = self.enter(positive).relu()
-        # rows are pieces of the flat memory, not moments: the checkpoints were trained so
-        matrix = voxels.reshape(len(voxels), voxels.shape[2], -1)
-        mask = self.leave(self.middle(_factorised(matrix).reshape(voxels.shape)).relu())
-        # the shift of 1 is a learned number that the checkpoints do not hold; 1 is where it started
-        product = (positive + 1.0) * (mask - mask.min() + 1.0)
-        return embedding + functional.instance_norm(product)
-
 
 class FactorizePhys(nn.Module):
-    """Faces (B, 3, T, 72, 72), any linear scale, to the pulse (B, T - 1).
+    """Faces (B, 3, T, 72, 72), any linear scale, to the pulse (B, T - 1)."""
 
-    Parameters
-    ----------
-    attend : bool
-        Use the factorised attention, as in training; the published inference does without.
-    """
-
-    def __init__(self, *, attend: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.attend = attend
         self.features = nn.ModuleList(_convolution(*sizes) for sizes in FEATURES)
         self.features[0].padding = (1, 1, 1)
         self.head = nn.ModuleList(_convolution(16, 16) for _ in range(3))
@@ -76,8 +56,6 @@ class FactorizePhys(nn.Module):
         x = functional.instance_norm(clip.diff(dim=2))
         for layer in (*self.features, *self.head):
             x = functional.instance_norm(layer(x).tanh())
-        if self.attend:
-            x = self.attention(x)
         for layer in self.pulse[:2]:
             x = functional.instance_norm(layer(x).tanh())
         return self.pulse[2](x).mean(dim=(1, 3, 4))
@@ -85,14 +63,3 @@ class FactorizePhys(nn.Module):
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv3d:
     return nn.Conv3d(inputs, outputs, 3, (1, stride, stride), padding=(1, 0, 0), bias=False)
-
-
-def _factorised(matrix: Tensor) -> Tensor:
-    """Return the best product of one column and one row that multiplicative updates reach from an even start."""
-    column = functional.normalize(torch.ones_like(matrix[:, :, :1]), dim=1)
-    row = torch.ones_like(matrix[:, :1].transpose(1, 2))
-    for step in range(NMF_STEPS + 1):
-        row = row * (matrix.transpose(1, 2) @ column) / (row * (column * column).sum(1, keepdim=True) + NMF_FLOOR)
-        if step < NMF_STEPS:
-            column = column * (matrix @ row) / (column * (row * row).sum(1, keepdim=True) + NMF_FLOOR)
-    return column @ row.transpose(1, 2)

@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": "Score methods on data sets, as the field does and better.",
     "score": "Score predicted pulse waves against labels as the rPPG-Toolbox does.",
     "train": "Train a network as a recipe says.",
+    "explain-gates": "Show how far a policy believes its teacher, clip by clip.",
     "export": "Make a trained network into a bundle that measures.",
     "import": "Make weights that others published into a bundle that measures.",
     "synth": "Make folders of face videos whose pulse and breathing are known.",
@@ -33,8 +34,8 @@ COMMANDS = {
 GROUPS = ("data",)
 """Commands that have commands of their own."""
 
-WORDS = {"import": "adopt"}
-"""Commands whose names are words of the language."""
+WORDS = {"explain-gates": "explain_gates", "import": "adopt"}
+"""Commands whose names cannot be names of the language."""
 
 
 def build_app() -> App:

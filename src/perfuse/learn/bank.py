@@ -203,7 +203,16 @@ def open_bank(
 
     A bank of more clips begins with those of a smaller one, in the same folder.
     """
-    words = (1, _simulator(radar), repr(view), frames, seed, sorted(domains.items()), radar, sorted((asked or {}).items()))
+    words = (
+        1,
+        _simulator(radar),
+        repr(view),
+        frames,
+        seed,
+        sorted(domains.items()),
+        radar,
+        sorted((asked or {}).items()),
+    )
     name = hashlib.blake2b(repr(words).encode(), digest_size=10).hexdigest()
     # a last file that is not full belongs to one size only
     folder = root / "bank" / (name if clips % PART == 0 else f"{name}-{clips}")

@@ -31,10 +31,12 @@ from perfuse.learn.devices import (
 )
 from perfuse.learn.journal import Journal, events_writer
 from perfuse.learn.recipe import Optimiser, Recipe
-from perfuse.learn.sources import Source, mixed, sources
-from perfuse.learn.task import Task, total
+from perfuse.learn.sources import HELD, Source, held_back, mixed, sources
+from perfuse.learn.task import Bilevel, Task, total
 from perfuse.learn.validate import Validator
+from perfuse.synth.batch import Batch
 
+Parts = Sequence[tuple[float, Source]]
 Progress = Callable[[float, float | None, str | None], None]
 TOLD = 20
 """Steps between two lines of the log."""
@@ -110,11 +112,12 @@ def _beside(recipe: Recipe, task: Task, folder: Path, fabric: Fabric) -> None:
 
 def _sources(
     recipe: Recipe, task: Task, fabric: Fabric, told: Callable[[int, int, str], None] | None
-) -> list[tuple[float, Source]]:
-    """Open what batches come from, in the precision of the training: a teacher may be asked here."""
+) -> tuple[Parts, Parts]:
+    """Open what batches come from, and clips held back, in the precision of the training: a teacher may be asked."""
     _settle(nn.ModuleList([task.student, task.helpers]))
     with fabric.autocast():
-        return sources(recipe, task, fabric.device.type, told)
+        device = fabric.device.type
+        return sources(recipe, task, device, told), held_back(recipe, task, device, told)
 
 
 def _learn(
@@ -122,7 +125,7 @@ def _learn(
     task: Task,
     folder: Path,
     fabric: Fabric,
-    parts: Sequence[tuple[float, Source]],
+    parts: tuple[Parts, Parts],
     progress: Progress | None,
     writer: Any = None,
 ) -> Trained:
@@ -142,12 +145,18 @@ def _learn(
     validator = Validator(recipe, task, state["validation"] if state else None)
     everything.to(fabric.device)
     journal = Journal(folder, step, writer) if fabric.global_rank == 0 else None
-    batches = mixed(parts, recipe.seed, step)
-    run = _Run(recipe, task, fabric, everything, optimiser, averaged, journal, validator, folder, dict(task.weights))
+    batches, held = mixed(parts[0], recipe.seed, step), None
+    if parts[1] and isinstance(task, Bilevel):
+        held = mixed(parts[1], recipe.seed + HELD, sum(task.due(before) for before in range(step)))
+    run = _Run(
+        recipe, task, fabric, everything, optimiser, averaged, journal, validator, folder, dict(task.weights), held,
+        state.get("seen", {}) if state else {},
+    )  # fmt: skip
     try:
         return run.go(batches, step, progress)
     finally:
-        batches.close()  # type: ignore[attr-defined]
+        for running in [batches, held] if held is not None else [batches]:
+            running.close()  # type: ignore[attr-defined]
 
 
 @dataclass(slots=True)
@@ -163,6 +172,10 @@ class _Run:
     validator: Validator
     folder: Path
     weights: dict[str, float]
+    held: Iterator[Batch] | None
+    """Clips held back, for a task that looks at some."""
+    seen: dict[str, float]
+    """What it told of them last."""
 
     def go(self, batches: Iterator[Any], step: int, progress: Progress | None) -> Trained:
         """Run from a step to the end."""
@@ -204,6 +217,7 @@ class _Run:
             group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
         self.everything.train()
         self.task.weights = weights_at(self.recipe, self.weights, step)
+        self._look(batch, step)
         with self.fabric.autocast():
             losses = self.task.losses(batch)
             loss = total(losses, self.task.weights)
@@ -222,7 +236,19 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(learnt, self.recipe.optimiser.clip_norm)
         self.optimiser.step()
         self._average(step)
-        return {"gradient": float(norm), **told}
+        return {"gradient": float(norm), **told, **self.seen}
+
+    def _look(self, batch: Batch, step: int) -> None:
+        """Show the task clips held back, where it is due; the step's own chance is as if it had seen none."""
+        if self.held is None or not isinstance(self.task, Bilevel) or not self.task.due(step):
+            return
+        generator = torch.Generator().manual_seed((self.recipe.seed + HELD) * 1_000_003 + step)
+        held = cut(next(self.held), self.recipe.crop, generator)
+        held = share_of(held, self.fabric.global_rank, self.fabric.world_size)
+        rate = rate_at(self.recipe.optimiser, step, self.recipe.steps)
+        told = self.task.update(batch, held, rate, lambda learnt: average_gradients(self.fabric, learnt))
+        self.seen = average_losses(self.fabric, told) if told else {}
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
 
     def _average(self, step: int) -> None:
         keep = min(self.recipe.optimiser.ema, (1 + step) / (10 + step))
@@ -243,6 +269,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "averaged": self.student_weights(),
             "validation": self.validator.state(),
+            "seen": self.seen,
         }
         checkpoint.save(self.folder, state, self.recipe.mark())
 

@@ -6,7 +6,7 @@ The batch of a step is the same every time, wherever a run began.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,10 +20,14 @@ from perfuse.data.dataset import open_dataset
 from perfuse.data.entry import Entry
 from perfuse.data.labels import on_grid, usable
 from perfuse.data.prepare import open_entry, prepare
+from perfuse.data.recording import Recording
 from perfuse.data.splits import splits
 from perfuse.learn.bank import Bank, Told, open_bank
 from perfuse.learn.recipe import Recipe, Recorded, Simulated
-from perfuse.learn.task import Task, Taught
+from perfuse.learn.task import Bilevel, Task, Taught
+from perfuse.radar.frontend import as_input, select_bins
+from perfuse.radar.record import RadarRecord
+from perfuse.radar.record import held as filled
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
@@ -32,6 +36,14 @@ from perfuse.synth.stream import stream
 
 GIVES = frozenset({"pulse", "respiration", "radar"})
 BAND_HZ = (0.6, 4.0)
+HELD = 3_333_333
+"""Added to seeds: nobody whom a task looks at is among those that it learns from, or is validated with."""
+HELD_CLIPS = 256
+"""Most clips of a bank that is held back: a file of one. ASSUMED."""
+HELD_SHARE = 0.2
+"""Of the people of a data set, as RPM-Distill's validation set nearly is (0.1). ASSUMED."""
+SPAN = 2**32
+"""Clips of a recording are numbered from its own number, 1 and above, times this."""
 
 
 class Source(Protocol):
@@ -112,6 +124,7 @@ class Filmed:
     spans: Sequence[Sequence[int]] = field(repr=False)
     recipe: Recipe
     view: Grid | Crop
+    radar: bool = False
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield batches."""
@@ -120,12 +133,24 @@ class Filmed:
             rng = chance(self.recipe.seed, "filmed", step)
             picks = [int(rng.integers(len(self.entries))) for _ in range(self.recipe.batch)]
             starts = [int(self.spans[i][int(rng.integers(len(self.spans[i])))]) for i in picks]
-            yield batch_of([self.entries[i] for i in picks], starts, self.recipe.frames, self.view.rate_hz)
+            entries = [self.entries[i] for i in picks]
+            made = batch_of(entries, starts, self.recipe.frames, self.view.rate_hz, radar=self.radar)
+            # a number says of which recording a clip is: what is decided by number is decided by recording
+            yield replace(made, items=np.array([(i + 1) * SPAN for i in picks], np.int64) + made.items)
             step += 1
 
 
-def filmed(how: Recorded, recipe: Recipe, view: Grid | Crop, needs: frozenset[str], jobs: int = 1) -> Filmed:
+def filmed(
+    how: Recorded, recipe: Recipe, view: Grid | Crop, needs: frozenset[str], jobs: int = 1, held: bool | None = None
+) -> Filmed:
     """Prepare recordings and find the clips in them.
+
+    Parameters
+    ----------
+    how, recipe, view, needs, jobs
+        Which recordings; how long clips are; what they are cut to; what they must come with; processes.
+    held : bool, optional
+        Of :data:`HELD_SHARE` of the people alone, drawn by the split's seed, or of all others; None for everybody.
 
     Raises
     ------
@@ -135,6 +160,8 @@ def filmed(how: Recorded, recipe: Recipe, view: Grid | Crop, needs: frozenset[st
     data = open_dataset(how.data)
     folder = default_cache()
     training = [r for part in splits(how.split, data.recordings, how.seed)[:1] for r in (part.train or part.test)]
+    if held is not None:
+        training = _side(training, how, held)
     prepare(training, view, folder, jobs=jobs)
     entries = [entry for r in training if (entry := open_entry(r, view, folder)) is not None]
     having = [e for e in entries if all(_has(e, need) for need in needs)]
@@ -150,12 +177,25 @@ def filmed(how: Recorded, recipe: Recipe, view: Grid | Crop, needs: frozenset[st
             f"No recording of {how.data} has {recipe.frames} samples of face and pulse in a row.",
             "Ask for shorter clips: frames.",
         )
-    return Filmed([entry for entry, _ in kept], [starts for _, starts in kept], recipe, view)
+    entries = [entry for entry, _ in kept]
+    return Filmed(entries, [starts for _, starts in kept], recipe, view, "radar" in needs)
+
+
+def _side(training: Sequence[Recording], how: Recorded, held: bool) -> list[Recording]:
+    """Return the recordings of the people held back, or of all others."""
+    try:
+        (part,) = splits(f"subject:{1 - HELD_SHARE:g}/0/{HELD_SHARE:g}", training, how.seed)
+    except UsageError as error:
+        raise UsageError(
+            f"{how.data} has too few people to hold some back.", "The task learns from them: give it three or more."
+        ) from error
+    return list(part.test if held else part.train)
 
 
 def _has(entry: Entry, need: str) -> bool:
     if need == "radar":
-        return entry.radar() is not None
+        echo = entry.radar()
+        return echo is not None and echo.kind is not None and echo.iq.ndim == 2 and bool(echo.valid.any())
     return need in entry.signals and len(usable(entry.signals[need])) > 1
 
 
@@ -168,9 +208,11 @@ def _starts(entry: Entry, frames: int) -> list[int]:
     return [int(k) for k in np.flatnonzero(run > frames - 0.5)]
 
 
-def batch_of(entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_hz: float) -> Batch:
+def batch_of(
+    entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_hz: float, *, radar: bool = False
+) -> Batch:
     """Cut one clip out of each entry, with its labels: waves z-scored, rates NaN where none is known."""
-    clips, pulses, breaths, rates = [], [], [], []
+    clips, pulses, breaths, rates, echoes = [], [], [], [], []
     for entry, start in zip(entries, starts):
         cells = entry.cells(start, start + frames)
         assert cells is not None
@@ -180,6 +222,10 @@ def batch_of(entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_
         pulses.append(_scaled(wave))
         rates.append(60.0 * strongest_hz(bandpass(pulses[-1], rate_hz, *BAND_HZ), rate_hz, BAND_HZ))
         belt = entry.signals.get("respiration")
+        if radar:
+            echo = entry.radar()
+            assert echo is not None
+            echoes.append(torch.from_numpy(heard(echo, begin + np.arange(frames) / rate_hz)))
         breaths.append(np.zeros(frames) if belt is None else _scaled(on_grid(belt, begin, rate_hz, frames)))
     pulse = torch.tensor(np.stack(pulses), dtype=torch.float32)
     return Batch(
@@ -188,13 +234,27 @@ def batch_of(entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_
         contact=pulse,
         contact_valid=torch.ones_like(pulse, dtype=torch.bool),
         respiration=torch.tensor(np.stack(breaths), dtype=torch.float32),
-        radar=None,
+        radar=torch.stack(echoes) if radar else None,
         heart_rate=torch.tensor(rates, dtype=torch.float32),
         respiratory_rate=torch.full((len(rates),), float("nan")),
         rate_hz=rate_hz,
         items=np.array(starts, np.int64),
         settings=(),
     )
+
+
+def heard(echo: RadarRecord, times_s: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return I and Q of the five bins around a body, (10, T), as :attr:`perfuse.synth.batch.Batch.radar`.
+
+    The bins are those of this stretch; of the chirps the nearest to each time is taken, without a filter, as in the
+    published preprocessing.
+    """
+    assert echo.kind is not None
+    after = np.clip(np.searchsorted(echo.times_s, times_s), 1, len(echo.times_s) - 1)
+    nearest = after - (times_s - echo.times_s[after - 1] < echo.times_s[after] - times_s)
+    low, high = int(nearest.min()), int(nearest.max()) + 1
+    iq = filled(echo.iq, echo.valid)[low:high]
+    return as_input(select_bins(iq, echo.kind), 1, echo.kind.scale)[:, nearest - low]
 
 
 def _scaled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -204,6 +264,8 @@ def _scaled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def sources(recipe: Recipe, task: Task, device: str, told: Told | None = None) -> list[tuple[float, Source]]:
     """Return every source of a recipe with its share; what it keeps on disk is made first.
+
+    A task that looks at people held back gets none of these from recordings.
 
     Raises
     ------
@@ -224,8 +286,36 @@ def sources(recipe: Recipe, task: Task, device: str, told: Told | None = None) -
     if how is not None and how.share > 0:
         painted: Source = Painted(recipe, how, task.view, "radar" in task.needs, device)
         found.append((how.share, banked(how, recipe, task, device, told) if how.bank else painted))
-    found += [(one.share, filmed(one, recipe, task.view, task.needs)) for one in recipe.recorded if one.share > 0]
+    side = False if isinstance(task, Bilevel) else None
+    found += [
+        (one.share, filmed(one, recipe, task.view, task.needs, held=side)) for one in recipe.recorded if one.share > 0
+    ]
     return found
+
+
+def held_back(recipe: Recipe, task: Task, device: str, told: Told | None = None) -> list[tuple[float, Source]]:
+    """Return where clips of people held back come from, as :func:`sources`; nothing if the task never looks.
+
+    Simulated people are those of another seed, :data:`HELD_CLIPS` in a bank of their own where there is a bank;
+    recorded ones are :data:`HELD_SHARE` of the people on the training side.
+
+    Raises
+    ------
+    UsageError
+        If a data set has too few people.
+    OutputError
+        If something cannot be written.
+    """
+    if not isinstance(task, Bilevel) or not any(task.due(step) for step in range(recipe.steps)):
+        return []
+    other, found, how = replace(recipe, seed=recipe.seed + HELD), [], recipe.simulated
+    if how is not None and how.share > 0:
+        bank = min(how.bank, HELD_CLIPS)
+        how = replace(how, bank=bank, bank_seed=how.bank_seed + HELD, lessons=False)
+        source: Source = Painted(other, how, task.view, "radar" in task.needs, device)
+        found.append((how.share, banked(how, other, task, device, told) if bank else source))
+    parts = [one for one in recipe.recorded if one.share > 0]
+    return found + [(one.share, filmed(one, other, task.view, task.needs, held=True)) for one in parts]
 
 
 def mixed(parts: Sequence[tuple[float, Source]], seed: int, first: int = 0) -> Iterator[Batch]:

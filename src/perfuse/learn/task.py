@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -53,6 +53,38 @@ class Taught(Protocol):
 
     def lesson_key(self) -> str:
         """Return a hash of everything that decides the lessons."""
+        ...
+
+
+@runtime_checkable
+class Bilevel(Protocol):
+    """A task that looks at clips held back now and then, and may learn from them what its losses cannot tell."""
+
+    def due(self, step: int) -> bool:
+        """Whether it looks before this step, counted from 0: by the step alone."""
+        ...
+
+    def update(
+        self, batch: Batch, held: Batch, rate: float, average: Callable[[Sequence[Tensor]], None]
+    ) -> dict[str, float]:
+        """Look, and change what lies in ``helpers`` with an optimiser of its own, never the student.
+
+        Parameters
+        ----------
+        batch : Batch
+            What the student learns from next.
+        held : Batch
+            Of people whom the student never learns from, cut like the batch and not augmented.
+        rate : float
+            The student's learning rate at this step.
+        average : callable
+            Puts means over processes in the place of the gradients of the parameters it is given.
+
+        Returns
+        -------
+        dict of str to float
+            To be logged.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ TASKS = {
     "blend": "perfuse.papers.blend.task:BlendTask",
     "kdphys": "perfuse.papers.kdphys.task:KdphysTask",
     "lq_rppg": "perfuse.papers.lq_rppg.task:LqTask",
+    "rpm_distill": "perfuse.papers.rpm_distill.task:RpmTask",
     "zoo": "perfuse.papers.zoo.task:ZooTask",
 }
 """Name to the class that makes the task of a recipe."""

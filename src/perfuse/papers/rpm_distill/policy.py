@@ -68,6 +68,8 @@ class Policy(nn.Module):
         Keep the release's second attention, over the ranks: it sums to 1 there and is then averaged over them, so it
         learns nothing, and only adds F / 32 times the mean over the spectrum. Without it the policy means the same
         whatever the clip's length.
+    blind : bool
+        See nothing of the clip, and so say the same of all: to find out what seeing is worth.
 
     Raises
     ------
@@ -83,11 +85,12 @@ class Policy(nn.Module):
         hidden: int = 32,
         dropout: float = DROPOUT,
         coefficients: bool = False,
+        blind: bool = False,
     ) -> None:
         super().__init__()
         if width < 1 or width % GROUPS:
             raise UsageError(f"A policy of width {width} was asked for.", f"Give a multiple of {GROUPS}.")
-        wide = 2 * width
+        self.blind, wide = blind, 2 * width
         self.spectrum = nn.Sequential(
             _unit(3, width, 5),
             Residual(width, 1),
@@ -112,7 +115,7 @@ class Policy(nn.Module):
         """
         if relation.ndim != 3 or relation.shape[1] != 3:
             raise UsageError(f"Relations of shape {tuple(relation.shape)} were given.", "Give (B, 3, F).")
-        x = self.spectrum(relation)
+        x = self.spectrum(torch.zeros_like(relation) if self.blind else relation)
         looked = _looked(x, functional.softmax(self.bases(x), 2))
         if self.coefficients is not None:
             looked = (looked + _looked(x, functional.softmax(self.coefficients(x), 1))) / 2

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from perfuse.nn.losses import batch_mean, has_pulse
-from perfuse.papers.rpm_distill.spectrum import components, features, relation, supervised
+from perfuse.papers.rpm_distill.spectrum import PEARSON_WEIGHT, components, features, relation, supervised
 
 Weights = Mapping[str, Tensor]
 """A student's parameters by name."""
@@ -47,11 +47,46 @@ class Problem(Protocol):
         ...
 
 
-def compare(wave: Tensor, taught: Tensor, pulse: Tensor, *, rate_hz: float = 30.0) -> Compared:
-    """Return a student's waves (B, N) beside the teacher's and the label, which may have more samples: N count."""
+def compare(
+    wave: Tensor,
+    taught: Tensor,
+    pulse: Tensor,
+    *,
+    rate_hz: float = 30.0,
+    late: int = 0,
+    shape: float = PEARSON_WEIGHT,
+) -> Compared:
+    """Return a student's waves beside the teacher's and the label.
+
+    Parameters
+    ----------
+    wave : Tensor, (B, N)
+        The student's.
+    taught, pulse : Tensor, (B, N) or longer
+        The teacher's, and the label; the first N samples count.
+    rate_hz : float
+        Samples per second.
+    late : int
+        Samples by which the teacher runs behind: its sample i is of the student's moment i - late.
+    shape : float
+        Weight of the correlation in the supervised loss.
+
+    Raises
+    ------
+    UsageError
+        If too little is left to have a spectrum.
+    """
     count = wave.shape[1]
-    own, theirs = features(wave, rate_hz=rate_hz), features(taught[:, :count].detach(), rate_hz=rate_hz)
-    return Compared(_labelled(wave, pulse[:, :count], rate_hz), components(own, theirs), relation(own, theirs))
+    own = features(wave[:, : count - late], rate_hz=rate_hz)
+    theirs = features(taught[:, late:count].detach(), rate_hz=rate_hz)
+    known = labelled(wave, pulse, rate_hz=rate_hz, shape=shape)
+    return Compared(known, components(own, theirs), relation(own, theirs))
+
+
+def labelled(wave: Tensor, pulse: Tensor, *, rate_hz: float = 30.0, shape: float = PEARSON_WEIGHT) -> Tensor:
+    """Return the supervised loss, (): the mean over clips whose label has a pulse; 0 if there are none."""
+    pulse = pulse[:, : wave.shape[1]]
+    return batch_mean(supervised(wave, pulse, rate_hz=rate_hz, shape=shape), has_pulse(pulse))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +104,10 @@ class Held:
         Held back.
     rate_hz : float
         Frames per second.
+    late : int
+        Samples by which the teacher runs behind.
+    shape : float
+        Weight of the correlation in the supervised loss.
     """
 
     student: nn.Module
@@ -78,20 +117,18 @@ class Held:
     held_clip: Tensor
     held_pulse: Tensor
     rate_hz: float = 30.0
+    late: int = 0
+    shape: float = PEARSON_WEIGHT
 
     def inner(self, weights: Weights) -> Compared:
         """Return what the student learns from, with its dropout."""
         wave = _asked(self.student, weights, self.clip, training=True)
-        return compare(wave, self.taught, self.pulse, rate_hz=self.rate_hz)
+        return compare(wave, self.taught, self.pulse, rate_hz=self.rate_hz, late=self.late, shape=self.shape)
 
     def outer(self, weights: Weights) -> Tensor:
         """Return the supervised loss on the clips held back."""
         wave = _asked(self.student, weights, self.held_clip, training=False)
-        return _labelled(wave, self.held_pulse[:, : wave.shape[1]], self.rate_hz)
-
-
-def _labelled(wave: Tensor, pulse: Tensor, rate_hz: float) -> Tensor:
-    return batch_mean(supervised(wave, pulse, rate_hz=rate_hz), has_pulse(pulse))
+        return labelled(wave, self.held_pulse, rate_hz=self.rate_hz, shape=self.shape)
 
 
 def _asked(student: nn.Module, weights: Weights, clip: Tensor, *, training: bool) -> Tensor:

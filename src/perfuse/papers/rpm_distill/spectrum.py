@@ -170,8 +170,8 @@ def noise(prediction: Tensor, pulse: Tensor, *, rate_hz: float = 30.0) -> Tensor
     return -10 * torch.log10(signal / ((said * (band & ~near)).sum(1) + 1e-7))
 
 
-def supervised(prediction: Tensor, pulse: Tensor, *, rate_hz: float = 30.0) -> Tensor:
-    """Return what labels teach (B,): :data:`PEARSON_WEIGHT` times :func:`pearson`, and :func:`noise`.
+def supervised(prediction: Tensor, pulse: Tensor, *, rate_hz: float = 30.0, shape: float = PEARSON_WEIGHT) -> Tensor:
+    """Return what labels teach (B,): ``shape`` times :func:`pearson`, and :func:`noise`.
 
     0 without gradient for clips whose label has no pulse.
 
@@ -186,7 +186,7 @@ def supervised(prediction: Tensor, pulse: Tensor, *, rate_hz: float = 30.0) -> T
             "Give two of (B, N).",
         )
     label = whole(pulse).to(full(prediction))
-    loss = PEARSON_WEIGHT * pearson(prediction, label) + noise(prediction, label, rate_hz=rate_hz)
+    loss = shape * pearson(prediction, label) + noise(prediction, label, rate_hz=rate_hz)
     return torch.where(has_pulse(pulse), loss, 0.0)
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from perfuse.core.errors import UsageError
 from perfuse.nn.nmf import rank_one
+from perfuse.nn.trust import Trust
 
 Sizes = tuple[tuple[int, int, int], ...]
 FEATURES: Sizes = ((3, 8, 1), (8, 12, 2), (12, 12, 1), (12, 12, 1), (12, 16, 2), (16, 16, 1))
@@ -82,6 +83,9 @@ class FactorizePhys(nn.Module):
         See :class:`Attention`.
     """
 
+    steps = True
+    """It says one number for every step, not for every frame."""
+
     def __init__(
         self,
         *,
@@ -135,23 +139,26 @@ class FactorizePhys(nn.Module):
 
 
 class Student(nn.Module):
-    """A network that says one number a step, as trainings and bundles want it: one a frame.
+    """A network as trainings and bundles want it: one number a frame, and perhaps a judge of it.
 
-    The last frame is given twice, as the rPPG-Toolbox does.
+    A network that says one number a step is given the last frame twice, as the rPPG-Toolbox does.
 
     Parameters
     ----------
     network : nn.Module
-        (B, 3, T, H, W) to (B, T - 1).
+        (B, 3, T, H, W) to (B, T), or to (B, T - 1) if its ``steps`` is true.
+    trust : Trust, optional
+        Ours, and outside of the network: no gradient leads back.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, trust: Trust | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.trust = network, trust
 
     def forward(self, clip: Tensor) -> dict[str, Tensor]:
-        """Return ``pulse`` (B, T)."""
-        return {"pulse": self.network(torch.cat([clip, clip[:, :, -1:]], 2))}
+        """Return ``pulse`` (B, T), and from a judge ``quality`` (B,), a logit."""
+        pulse = self.network(torch.cat([clip, clip[:, :, -1:]], 2) if self.network.steps else clip)
+        return {"pulse": pulse} if self.trust is None else {"pulse": pulse, "quality": self.trust(clip, [pulse])}
 
 
 def _convolution(inputs: int, outputs: int, stride: int, padded: bool) -> nn.Conv3d:

@@ -1,0 +1,196 @@
+"""What a policy believes: its gate and weights, clip by clip, beside the spectra that it saw and the truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from perfuse.core.errors import SourceError, UsageError
+from perfuse.learn import checkpoint
+from perfuse.learn.recipe import Recipe, Simulated, build
+from perfuse.nn.losses import spectrum
+from perfuse.nn.trust import CLOSE, RATES, right
+from perfuse.papers.rpm_distill.problem import compare
+from perfuse.papers.rpm_distill.spectrum import BAND_HZ
+from perfuse.papers.rpm_distill.task import RpmTask
+from perfuse.synth.batch import Batch
+from perfuse.synth.stream import stream
+
+OTHER = 5_555_555
+"""Added to the seed: people of no training and no validation."""
+MOST = 4096
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gates:
+    """What was believed of N clips.
+
+    Attributes
+    ----------
+    per_min : ndarray, (F,)
+        Rates of the spectra's bins.
+    student, teacher : ndarray, (N, F)
+        Levels of the spectra as the policy sees them: logarithms with mean 0 and spread 1.
+    gate : ndarray, (N,)
+        0 to 1.
+    mix : ndarray, (N, 3)
+        Of peak, off-peak and shape; sum 1.
+    said, taught, truth : ndarray, (N,)
+        Strongest line of the student's and the teacher's wave, and the true rate, per minute; NaN without any.
+    right : ndarray of bool, (N,)
+        Where the teacher is within 5 a minute of the truth.
+    domains, qualities : tuple of str
+        Of each clip, and of its radar where that teaches; empty where unknown.
+    """
+
+    per_min: Floats
+    student: Floats
+    teacher: Floats
+    gate: Floats
+    mix: Floats
+    said: Floats
+    taught: Floats
+    truth: Floats
+    right: NDArray[np.bool_]
+    domains: tuple[str, ...]
+    qualities: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row a clip: for a table."""
+        parts = ("mix_peak", "mix_off_peak", "mix_shape")
+        return [
+            {
+                "clip": k,
+                "domain": self.domains[k],
+                "radar": self.qualities[k],
+                "heart_rate": round(float(self.truth[k]), 2),
+                "student": float(self.said[k]),
+                "teacher": float(self.taught[k]),
+                "teacher_right": int(self.right[k]),
+                "gate": round(float(self.gate[k]), 4),
+                **{name: round(float(share), 4) for name, share in zip(parts, self.mix[k])},
+            }
+            for k in range(len(self.gate))
+        ]
+
+    def auc(self) -> float:
+        """Return in which share of pairs the gate is wider where the teacher is right; NaN without any pair."""
+        known = np.isfinite(self.truth)
+        good, bad = self.gate[known & self.right], self.gate[known & ~self.right]
+        if not len(good) or not len(bad):
+            return float("nan")
+        wider = (good[:, None] > bad).mean() + 0.5 * (good[:, None] == bad).mean()
+        return float(wider)
+
+
+def gates_of(folder: str | Path, clips: int = 16) -> Gates:
+    """Show a trained policy people whom its training never saw.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of a training with a teacher. Its teacher is read anew from where the recipe says.
+    clips : int
+        1 to 4096, of the training's domains.
+
+    Raises
+    ------
+    SourceError
+        If it is no run, it has no checkpoint yet, or its teacher is gone.
+    UsageError
+        If nobody taught in it.
+    """
+    if not 1 <= clips <= MOST:
+        raise UsageError(f"{clips} clips were asked for.", f"Pass 1 to {MOST}.")
+    task, recipe = _opened(Path(folder))
+    found: list[Gates] = []
+    how = recipe.simulated or Simulated()
+    batches = stream(
+        task.view, batch=min(clips, 16), frames=recipe.crop or recipe.frames, seed=recipe.seed + OTHER,
+        domains=how.domains, radar="radar" in task.needs, device="cpu", **how.asked,
+    )  # fmt: skip
+    while sum(len(one.gate) for one in found) < clips:
+        found.append(looked(task, next(batches)))
+    return _joined(found, clips)
+
+
+@torch.no_grad()
+def looked(task: RpmTask, batch: Batch) -> Gates:
+    """Return what a task believes of a batch; the labels play no part but in the mode ``oracle``.
+
+    Raises
+    ------
+    UsageError
+        If it has no teacher.
+    """
+    task.student.eval()
+    wave, taught = task.student.get_submodule("network")(batch.clip), task.taught(batch)
+    seen = compare(wave, taught, batch.pulse, rate_hz=batch.rate_hz, late=task.late)
+    good = right(taught, batch)
+    advice = task.advise(seen, good)
+    length, radar = wave.shape[1] - task.late, "radar" in task.needs
+    first = int(np.ceil(BAND_HZ[0] * length / batch.rate_hz - 1e-6))
+    bins = first + np.arange(seen.relation.shape[2])
+    return Gates(
+        per_min=60.0 * bins * batch.rate_hz / length,
+        student=_plain(seen.relation[:, 0]),
+        teacher=_plain(seen.relation[:, 1]),
+        gate=_plain(advice.gate),
+        mix=_plain(advice.mix),
+        said=_rates(wave, batch.rate_hz),
+        taught=_rates(taught, batch.rate_hz),
+        truth=_plain(batch.heart_rate),
+        right=_plain(good) > 0,
+        domains=tuple(one.domain for one in batch.settings) or ("",) * len(wave),
+        qualities=tuple(one.radar_quality if radar else "" for one in batch.settings) or ("",) * len(wave),
+    )
+
+
+def _opened(folder: Path) -> tuple[RpmTask, Recipe]:
+    try:
+        content = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        mark = content.pop("mark")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise SourceError(f"{folder} is no run of perfuse train ({type(error).__name__}).", "Name one.") from error
+    recipe: Recipe = build(Recipe, content, "recipe.json")
+    if recipe.task != RpmTask.name:
+        raise UsageError(f"{folder} is a run of {recipe.task}.", f"Name one of {RpmTask.name}, which has gates.")
+    state = checkpoint.load(folder, mark)
+    if state is None:
+        raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
+    task = RpmTask(**recipe.model)
+    if task.teacher is None or not task.weights["distil"]:
+        raise UsageError(f"Nobody taught in {folder}.", "Name a run with a teacher whom a policy believes or not.")
+    try:
+        nn.ModuleDict({"student": task.student, "helpers": task.helpers}).load_state_dict(state["weights"])
+        task.student.load_state_dict((state["validation"] or {}).get("weights") or state["averaged"])
+    except RuntimeError as error:
+        raise SourceError(f"{folder} holds the weights of another network.", "Train it again.") from error
+    return task, recipe
+
+
+def _rates(wave: torch.Tensor, rate_hz: float) -> Floats:
+    low, high = 60 * BAND_HZ[0] - CLOSE, 60 * BAND_HZ[1] + CLOSE
+    lines = RATES[RATES.ge(low) & RATES.le(high)]
+    return _plain(lines[spectrum(wave, lines, rate_hz).argmax(1)])
+
+
+def _plain(values: torch.Tensor) -> Floats:
+    return np.asarray(values.detach().cpu().double().numpy())
+
+
+def _joined(found: list[Gates], clips: int) -> Gates:
+    def cut(name: str) -> Any:
+        parts = [getattr(one, name) for one in found]
+        return np.concatenate(parts)[:clips] if isinstance(parts[0], np.ndarray) else sum(parts, ())[:clips]
+
+    names = [name for name in Gates.__dataclass_fields__ if name != "per_min"]
+    return Gates(per_min=found[0].per_min, **{name: cut(name) for name in names})

@@ -114,7 +114,7 @@ def test_readme_python_runs(here, code, capsys):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(PAGES[page], "python")])
 def test_python_in_the_pages_runs(here, monkeypatch, page):
-    """Blocks of one page share their names, as a reader would type them; the camera is the clip, a radar simulated."""
+    """Blocks of one page share their names, as a reader types them; the camera is the clip, the radar simulated."""
     seen = subject(0, "lab", duration_s=3.0, width=64, height=64).radar()
     (here / "rf.pkl").write_bytes(pickle.dumps(seen.packets()))
     opened = perfuse.open_source

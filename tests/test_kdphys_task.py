@@ -76,7 +76,8 @@ def test_what_a_task_is(teacher):
     alone, one = KdphysTask(size=SIZE), taught(teacher)
     assert isinstance(one, Task)
     assert isinstance(one, Taught)
-    assert set(alone.weights) == set(one.weights) == set(ALL)
+    assert set(alone.weights) == set(one.weights) == {*ALL, "quality"}
+    assert not alone.weights["quality"]
     assert not any(alone.weights[name] for name in TAUGHT)
     assert one.weights["attention"] == 1.0
     assert taught(teacher, hint=True).weights["attention"] == 0.0
@@ -87,6 +88,25 @@ def test_what_a_task_is(teacher):
     clip = planted([70.0], 8, SIZE).clip
     assert torch.equal(one.student.eval()(clip)["pulse"], one.student.features(clip)[0])
     assert {"kdphys/ci", "kdphys/desk", "kdphys/full", "kdphys/teacher-desk", "kdphys/teacher-full"} <= set(recipes())
+
+
+def test_a_judge_learns_and_the_network_does_not_feel_it(batch):
+    torch.manual_seed(0)
+    task = KdphysTask(size=SIZE, trust=True)
+    task.weights = {"quality": 1.0}
+    losses = task.losses(batch)
+    assert set(losses) == {"quality", "right"}
+    losses["quality"].backward()
+    assert all(p.grad is None or not p.grad.any() for p in task.student.network.parameters())
+    assert all(p.grad.any() for p in task.student.trust.layers[-1].parameters())
+    assert task.student.eval()(batch.clip)["quality"].shape == batch.clip.shape[:1]
+
+
+def test_a_judge_that_is_not_there_is_told(batch):
+    task = KdphysTask(size=SIZE)
+    task.weights = {"quality": 1.0}
+    with pytest.raises(UsageError, match="there is no judge"):
+        task.losses(batch)
 
 
 @pytest.mark.parametrize("name", ALL)

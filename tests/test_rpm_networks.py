@@ -166,8 +166,8 @@ def test_published_weights_fill_the_student(data_set):
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("factorizephys")])
 def test_student_says_what_the_network_under_test_says(name):
     data_set = {"factorizephys-pure": "PURE", "factorizephys-ubfc": "UBFC-rPPG"}[name]
-    other, clip = load(name).network, clips(1, 12, SIZE)
     network = Student(load_factorizephys(checkpoint(data_set)))
+    other, clip = load(name).network, clips(1, 12, SIZE)
     with torch.inference_mode():
         np.testing.assert_allclose(network(clip)["pulse"], other(clip), atol=1e-6)
 

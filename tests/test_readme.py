@@ -57,10 +57,19 @@ def clip(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def radar(tmp_path_factory) -> Path:
+    """What a radar saw of somebody for a while."""
+    place = tmp_path_factory.mktemp("radar") / "people"
+    assert main(["synth", str(place), "--radar", "--seconds", "8", "--size", "64x64", "--quiet"]) == 0
+    return next(place.rglob("radar.npz"))
+
+
 @pytest.fixture
-def here(tmp_path, monkeypatch, clip) -> Path:
-    """An empty folder with that video in it."""
+def here(tmp_path, monkeypatch, clip, radar) -> Path:
+    """An empty folder with both in it."""
     shutil.copy(clip, tmp_path)
+    shutil.copy(radar, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

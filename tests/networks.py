@@ -63,11 +63,14 @@ def network(
     quality_type=TensorProto.FLOAT,
     attention=None,
     attention_type=TensorProto.FLOAT,
+    respiration=None,
+    respiration_quality=None,
 ):
     """Mean green of the cells (B, T), weighted if asked for, and whatever ``after`` makes of it; serialised.
 
     ``quality``: a logit, or what makes one (B,) of the mean green, for a network that judges itself. ``attention``:
-    what makes a map (B, rows, cols) of the green of all cells, for one that tells where it looked.
+    what makes a map (B, rows, cols) of the green of all cells, for one that tells where it looked. ``respiration``:
+    what makes a wave (B, T) of the mean green, for one that breathes; ``respiration_quality`` as ``quality``.
     """
     net, frame = Net(), frame_of(view)
     cells = list(range(2, 1 + len(frame)))
@@ -94,6 +97,13 @@ def network(
     if attention is not None:
         net.nodes.append(helper.make_node("Identity", [attention(net, green)], ["attention"]))
         given.append(helper.make_tensor_value_info("attention", attention_type, None))
+    if respiration is not None:
+        net.nodes.append(helper.make_node("Identity", [respiration(net, mean)], ["respiration"]))
+        given.append(helper.make_tensor_value_info("respiration", TensorProto.FLOAT, None))
+    if respiration_quality is not None:
+        judge = respiration_quality if callable(respiration_quality) else always(respiration_quality)
+        net.nodes.append(helper.make_node("Identity", [judge(net, mean)], ["respiration_quality"]))
+        given.append(helper.make_tensor_value_info("respiration_quality", TensorProto.FLOAT, None))
     model = helper.make_model(
         helper.make_graph(net.nodes, "toy", taken, given, net.constants),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -127,6 +137,18 @@ def smoothed(net, green):
     wave = net("Unsqueeze", net("Sub", net.constant(np.float32(1)), net("Div", green, mean)), net.constant([1]))
     kernel = net.constant(np.array([[[0.2, 0.5, 0.2, 0.1]]], np.float32))
     return net("Squeeze", net("Conv", wave, kernel, pads=[2, 1]), net.constant([1]))
+
+
+def slow(net, green):
+    """Green under a sliding mean of about a second: breathing, if the face darkens while breathing out."""
+    mean = net("ReduceMean", green, axes=[1], keepdims=1)
+    wave = net("Unsqueeze", net("Sub", green, mean), net.constant([1]))
+    kernel = net.constant(np.full((1, 1, SLOW), 1 / SLOW, np.float32))
+    return net("Squeeze", net("Conv", wave, kernel, pads=[SLOW // 2, SLOW // 2]), net.constant([1]))
+
+
+SLOW = 31
+"""Samples under the sliding mean of :func:`slow`."""
 
 
 def bundle(folder, content, view, /, **changes):

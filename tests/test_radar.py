@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -16,13 +17,13 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 import perfuse
+from perfuse import pipeline
 from perfuse.cli import main
-from perfuse.cli.measure import RADARS
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.view import Trace
 from perfuse.data.entry import read_entry
 from perfuse.data.prepare import prepare
-from perfuse.data.radars import READ, open_radar
+from perfuse.data.radars import READ, is_radar, open_radar
 from perfuse.data.recording import Recording, Signal
 from perfuse.methods import get_method
 from perfuse.pipeline.echo import EchoStream, grid_rate_hz
@@ -254,8 +255,41 @@ def test_the_page_speaks_of_a_chest(record):
     assert "blood volume in the skin" not in page
 
 
-def test_the_command_line_knows_every_kind_of_file():
-    assert set(RADARS) == set(READ)
+@pytest.mark.parametrize("ending", READ)
+def test_radars_are_known_by_their_names(ending):
+    assert is_radar(f"folder.mp4/chest{ending}")
+    assert is_radar(Path(f"CHEST{ending.upper()}"))
+    assert not is_radar(f"chest{ending}.mp4")
+    assert not is_radar(f"http://somewhere/chest{ending}")
+
+
+@pytest.mark.parametrize("name", ["rf.pkl", "mmwave.mat"])
+def test_python_takes_the_path_as_the_command_does(files, name, capsys):
+    path = files[1] / name
+    assert main(["measure", str(path), "--json", "-", "-q"]) == 0
+    told = capsys.readouterr().out
+    assert perfuse.to_json(perfuse.measure(str(path))) + "\n" == told
+    assert perfuse.to_json(perfuse.measure(open_radar(path))) + "\n" == told
+
+
+def test_the_public_door_has_the_signature_that_type_checkers_see():
+    ours, theirs = (inspect.signature(door) for door in (perfuse.measure, pipeline.measure))
+    assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in theirs.parameters.values()
+    ]
+    assert perfuse.measure is not pipeline.measure
+
+
+@pytest.mark.parametrize("options", [{"rate_hz": 30.0}, {"times_s": np.arange(3.0)}])
+def test_a_radar_has_its_own_times(files, options):
+    with pytest.raises(UsageError, match=r"rf\.pkl"):
+        perfuse.measure(files[1] / "rf.pkl", **options)
+
+
+@pytest.mark.parametrize("name", ["absent.pkl", "no\0name.npz", "x" * 5000 + ".mat"])
+def test_what_is_not_there_is_told_by_the_door_too(name):
+    with pytest.raises(SourceError, match="is not there"):
+        perfuse.measure(name)
 
 
 # --- what is wrong with files ---------------------------------------------------------------------------------------
@@ -443,6 +477,17 @@ def test_nothing_there_is_no_value_and_a_reason():
     nobody = RadarRecord(np.zeros(0), np.zeros((0, 4), np.complex64), np.zeros(0, bool))
     with pytest.raises(SourceError, match="no echo"):
         perfuse.measure(nobody)
+
+
+@pytest.mark.parametrize("level", [0.0, 5.0, 50.0])
+def test_a_wall_does_not_breathe(level):
+    """Long enough for breaths to be counted: noise about still echoes must not be."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(size=(1200, 7, 2)) @ [1, 1j]
+        iq = level * np.exp(1j * rng.uniform(0, 6, 7)) + noise
+        record = RadarRecord(np.arange(1200) / 20, iq.astype(np.complex64), np.ones(1200, bool))
+        assert perfuse.measure(record).respiratory_rate.value is None
 
 
 def test_too_slow_a_radar_sees_no_vibration():

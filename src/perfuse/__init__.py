@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from perfuse.core.results import Measurement, Vital
     from perfuse.core.signals import Waveform
     from perfuse.methods import list_methods
+
+    # For its signature: data.measuring, which is loaded, has the same. It also opens what radars recorded, and lies
+    # above rooms that import this package.
     from perfuse.pipeline import Session, measure
     from perfuse.report.html import write_report
     from perfuse.report.json import to_json
@@ -47,7 +50,7 @@ _ROOMS = {
     "Vital": "core.results",
     "Waveform": "core.signals",
     "list_methods": "methods",
-    "measure": "pipeline",
+    "measure": "data.measuring",
     "open_source": "video",
     "to_json": "report.json",
     "write_report": "report.html",

@@ -19,9 +19,6 @@ from perfuse.report.csv import to_csv
 from perfuse.report.files import check_writable, write_atomic
 from perfuse.report.json import to_json
 
-RADARS = (".pkl", ".npz", ".mat")
-"""What recordings of a radar end in (:data:`perfuse.data.radars.READ`, which is loaded when one is met)."""
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -149,16 +146,10 @@ def _pages(files: list[str], report: str | None) -> list[Path | None]:
 
 
 def _measure_one(file: str, method: str | Method, rate: float | None, quiet: bool) -> Measurement:
-    from perfuse.pipeline import measure as measure_source
+    from perfuse.data.measuring import measure as measure_source
 
     with Progress(Path(file).name, show=not quiet) as progress:
-        if Path(file).suffix.lower() not in RADARS:
-            return measure_source(file, method=method, rate_hz=rate, progress=progress)
-        from perfuse.data.radars import open_radar
-
-        if rate is not None:
-            raise UsageError(f"--rate was given for {file}.", "A radar's recording carries its own times.")
-        return measure_source(open_radar(file), method=method, progress=progress)
+        return measure_source(file, method=method, rate_hz=rate, progress=progress)
 
 
 def _show(console: Console, measurement: Measurement, page: Path | None) -> None:

@@ -32,6 +32,8 @@ class Card:
         When not to trust it.
     deviations : str
         Where this implementation knowingly differs from the paper.
+    sha256 : str
+        Of the file with the network's weights, in hexadecimal; empty for methods without one.
     """
 
     name: str
@@ -44,3 +46,4 @@ class Card:
     provenance: str = "paper"
     limits: str = ""
     deviations: str = ""
+    sha256: str = ""

@@ -85,6 +85,10 @@ class Face:
         Times of the detected beats on the recording's clock.
     events : tuple of FaceEvent
         When the face was found and lost.
+    respiration_sources : tuple of str
+        Where a network wrote breathing that was used: its name, and what else its rate and wave were read from
+        (``intervals``, ``heights`` and ``level`` of the beats, ``motion`` of the head, ``chest``). Empty where no
+        network did: breathing is read from those others then.
     """
 
     id: int
@@ -97,6 +101,7 @@ class Face:
     respiration: Waveform | None = None
     beats_s: tuple[float, ...] = ()
     events: tuple[FaceEvent, ...] = ()
+    respiration_sources: tuple[str, ...] = ()
 
     @property
     def attention(self) -> NDArray[np.float64] | None:
@@ -129,6 +134,8 @@ class Measurement:
         In order of appearance; empty when no face was seen.
     warnings : tuple of str
         What the user should know about the recording.
+    model_sha256 : str or None
+        Of the network that gave it: its weights may change while its name stays. None for methods that are none.
     """
 
     source: dict[str, str | int | float]
@@ -137,6 +144,7 @@ class Measurement:
     start_s: float
     faces: tuple[Face, ...]
     warnings: tuple[str, ...] = ()
+    model_sha256: str | None = None
 
     @property
     def heart_rate(self) -> Vital:

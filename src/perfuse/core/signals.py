@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+SHORTEST_BREATH_S = 6.0
+"""A window that breathing is read from holds a whole breath of someone who takes ten a minute. ASSUMED: each window
+loses its mean, so what is slower than one breath a window is bent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,63 @@ SHARES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
+class Breath:
+    """Breathing that a method wrote beside its pulse, on the samples of that pulse.
+
+    Attributes
+    ----------
+    samples : ndarray, float64, (N,)
+        Rises with the volume of the lungs; arbitrary unit, finite everywhere, zero where invalid.
+    valid : ndarray of bool, (N,)
+        False where no breathing was written: in gaps, and in stretches shorter than a window of the method.
+    trust : ndarray, float64, (N,), or None
+        0..1: how probable the method holds it that the breathing is right, 0 where there is none; None for methods
+        that do not judge it.
+    source : str
+        Name of the method.
+    window_s : float
+        Seconds of one window: nothing slower than a breath in that time can be read from it.
+    """
+
+    samples: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    trust: NDArray[np.float64] | None
+    source: str
+    window_s: float
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def too_short(self) -> bool:
+        """Whether the windows are too short for any breathing; then no sample is valid."""
+        return self.window_s < SHORTEST_BREATH_S
+
+    def after(self, count: int) -> Breath:
+        """Return what follows the first ``count`` samples (0 to N)."""
+        trust = None if self.trust is None else self.trust[count:]
+        return replace(self, samples=self.samples[count:], valid=self.valid[count:], trust=trust)
+
+    @staticmethod
+    def join(parts: list[Waveform]) -> Breath | None:
+        """Join the breathing of consecutive waveforms; None if none has any, and not valid where one has none."""
+        known = [part.respiration for part in parts if part.respiration is not None]
+        if not known:
+            return None
+        pieces = [
+            (np.zeros(len(part)), np.zeros(len(part), bool), None)
+            if part.respiration is None
+            else (part.respiration.samples, part.respiration.valid, part.respiration.trust)
+            for part in parts
+        ]
+        samples, valid, trusts = zip(*pieces)
+        trust = None
+        if any(breath.trust is not None for breath in known):
+            trust = np.concatenate([np.zeros(len(x)) if t is None else t for x, t in zip(samples, trusts)])
+        return replace(known[0], samples=np.concatenate(samples), valid=np.concatenate(valid), trust=trust)
+
+
+@dataclass(frozen=True, slots=True)
 class Waveform:
     """One wave on the uniform grid: ``pulse`` rises with blood volume, ``respiration`` rises with inspiration.
 
@@ -104,6 +165,8 @@ class Waveform:
     attention : Attention or None
         Where the method looked, over all windows run for the samples up to the last one; None for methods that do not
         tell, and where no window was run.
+    respiration : Breath or None
+        Breathing on the same samples; None for methods that write a pulse alone, and where no window was run.
     """
 
     start: int
@@ -112,6 +175,7 @@ class Waveform:
     valid: NDArray[np.bool_]
     trust: NDArray[np.float64] | None = None
     attention: Attention | None = None
+    respiration: Breath | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -119,8 +183,9 @@ class Waveform:
     def after(self, count: int) -> Waveform:
         """Return what follows the first ``count`` samples (0 to N); the attention stays that of all of them."""
         trust = None if self.trust is None else self.trust[count:]
+        breath = None if self.respiration is None else self.respiration.after(count)
         return Waveform(
-            self.start + count, self.rate_hz, self.samples[count:], self.valid[count:], trust, self.attention
+            self.start + count, self.rate_hz, self.samples[count:], self.valid[count:], trust, self.attention, breath
         )
 
     @staticmethod
@@ -132,7 +197,8 @@ class Waveform:
     def concatenate(parts: list[Waveform]) -> Waveform:
         """Join consecutive waveforms of one rate into one.
 
-        Its trust is None if no part has any; else parts without (gaps, mostly) count as 0. Attention is added up.
+        Its trust is None if no part has any; else parts without (gaps, mostly) count as 0; breathing likewise.
+        Attention is added up.
 
         Raises
         ------
@@ -153,6 +219,7 @@ class Waveform:
             np.concatenate([p.valid for p in parts]),
             _trust(parts),
             Attention.join(part.attention for part in parts),
+            Breath.join(parts),
         )
 
 

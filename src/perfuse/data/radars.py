@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from os import PathLike, fspath
 from pathlib import Path
 
 from perfuse.core.errors import SourceError
-from perfuse.data.formats.capture import read_capture
-from perfuse.data.readers.native import read_radar as read_native
-from perfuse.data.readers.physdrive import read_radar as read_cube
 from perfuse.radar.record import RadarRecord
 
-READ: dict[str, Callable[[Path], RadarRecord]] = {".pkl": read_capture, ".npz": read_native, ".mat": read_cube}
-"""By the end of the name: EquiPleth's packets, chirps as `perfuse synth` writes them, PhysDrive's cubes."""
+READ = {
+    ".pkl": ("perfuse.data.formats.capture", "read_capture"),
+    ".npz": ("perfuse.data.readers.native", "read_radar"),
+    ".mat": ("perfuse.data.readers.physdrive", "read_radar"),
+}
+"""By the end of the name: EquiPleth's packets, chirps as `perfuse synth` writes them, PhysDrive's cubes; and where
+the function is that reads each, loaded when the first is met."""
+
+
+def is_radar(path: str | PathLike[str]) -> bool:
+    """Tell by the end of its name whether a file is a radar's recording; an address never is."""
+    text = fspath(path)
+    return "://" not in text and Path(text).suffix.lower() in READ
 
 
 def open_radar(path: str | PathLike[str]) -> RadarRecord:
@@ -30,10 +40,11 @@ def open_radar(path: str | PathLike[str]) -> RadarRecord:
         If it is a MATLAB file of version 7.3 and h5py is not installed.
     """
     place = Path(fspath(path))
-    read = READ.get(place.suffix.lower())
-    if read is None:
+    if not is_radar(place):
         raise SourceError(f"{place} is no radar recording.", f"Known are files that end in {', '.join(READ)}.")
-    if not place.is_file():
-        what = "is a directory" if place.is_dir() else "is not there"
+    if not os.path.isfile(place):  # noqa: PTH113 - unlike Path.is_file, says no to a name that is too long
+        what = "is a directory" if os.path.isdir(place) else "is not there"  # noqa: PTH112
         raise SourceError(f"{place} {what}.", "Check the path.")
+    module, name = READ[place.suffix.lower()]
+    read: Callable[[Path], RadarRecord] = getattr(import_module(module), name)
     return replace(read(place), name=place.name)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from perfuse.core.errors import UsageError
 from perfuse.infer import Model
 from perfuse.methods.bundle import CARD_FILE, METADATA_KEY, MODEL_FILE, SCHEMA
-from perfuse.methods.network import ATTENTION, PULSE, QUALITY
+from perfuse.methods.network import ATTENTION, OPTIONAL, PULSE, QUALITY, RESPIRATION, RESPIRATION_QUALITY
 from perfuse.methods.student import open_bundle
 from perfuse.report.files import write_atomic
 
@@ -40,7 +40,7 @@ class _AsGraph(nn.Module):
         self.student = student.eval()
         with torch.no_grad():
             told = self._ask(example)
-        self.outputs = [name for name in (PULSE, QUALITY, ATTENTION) if name in told]
+        self.outputs = [name for name in (PULSE, *OPTIONAL) if name in told]
 
     def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
         told = self._ask(cells)
@@ -58,18 +58,20 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
     ----------
     student : module
         Maps clips (B, 3, T, H, W) to a dict with ``pulse`` and, where it judges itself, ``quality``, the logit (B,)
-        of its answer being right, and, where it tells, ``attention``, where it looked (B, rows, cols); its weights
-        are exported as they are.
+        of its answer being right, and, where it tells, ``attention``, where it looked (B, rows, cols), and
+        ``respiration`` (B, T), which rises with the volume of the lungs, with its own ``respiration_quality``; its
+        weights are exported as they are.
     card : mapping
         Of :mod:`perfuse.methods.bundle`, without schema and hash. Where ``min_s`` is ``window_s`` the graph is for
-        windows of that one length.
+        windows of that one length. Its ``outputs`` are written here where the student breathes.
     folder : Path
         Where; made if there is none.
 
     Returns
     -------
     float
-        Largest difference between torch and ONNX over several lengths, in standard deviations of the pulse.
+        Largest difference between torch and ONNX over several lengths, in standard deviations of the wave, pulse or
+        breathing.
 
     Raises
     ------
@@ -90,9 +92,11 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
     apart = np.array([_difference(graph, content, length, frame) for length in lengths])
     worst, logit, share = apart.max(axis=0)
     _allow(worst, PARITY, "standard deviations")
-    _allow(logit, LOGIT_PARITY, "in the quality's logit")
+    _allow(logit, LOGIT_PARITY, "in a quality's logit")
     _allow(share, ATTENTION_PARITY, "in the attention")
     whole = {"schema": SCHEMA, **card}
+    if RESPIRATION in graph.outputs:
+        whole["outputs"] = [PULSE, RESPIRATION]
     content = _with_card(content, whole)
     whole["sha256"] = hashlib.sha256(content).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +132,7 @@ def _onnx(graph: _AsGraph, example: Tensor, fixed: bool) -> bytes:
 
 
 def _difference(graph: _AsGraph, content: bytes, length: int, frame: tuple[int, ...]) -> tuple[float, ...]:
-    """Compare torch and ONNX on one clip: the pulse in standard deviations, logit and attention (0 without any)."""
+    """Compare torch and ONNX on one clip: waves in standard deviations, logits and attention (0 without any)."""
     rng = np.random.default_rng(length)
     slow = np.cumsum(rng.normal(0, 0.3, (1, length, *frame, 3)), axis=1)
     cells = np.clip(110 + slow + rng.normal(0, 1, slow.shape), 0, 255).astype(np.float32)
@@ -136,8 +140,10 @@ def _difference(graph: _AsGraph, content: bytes, length: int, frame: tuple[int, 
         ours = {name: value.numpy()[0] for name, value in zip(graph.outputs, graph(torch.from_numpy(cells)))}
     told = Model(content).run({"cells": cells})
     apart = {name: float(np.abs(one - told[name][0]).max()) for name, one in ours.items()}
-    spread = max(float(ours[PULSE].std()), 1e-12)
-    return apart[PULSE] / spread, apart.get(QUALITY, 0.0), apart.get(ATTENTION, 0.0)
+    # np.max and not max, which may lose a NaN
+    waves = [apart[name] / max(float(ours[name].std()), 1e-12) for name in (PULSE, RESPIRATION) if name in apart]
+    logits = [apart.get(name, 0.0) for name in (QUALITY, RESPIRATION_QUALITY)]
+    return float(np.max(waves)), float(np.max(logits)), apart.get(ATTENTION, 0.0)
 
 
 def _with_card(content: bytes, card: Mapping[str, Any]) -> bytes:

@@ -58,9 +58,9 @@ class Rounding:
     Attributes
     ----------
     median_r, worst_r : float
-        Correlation of the two pulses over windows.
+        Correlation of the two pulses over windows; of the two breathings where that is less.
     trust_apart : float
-        Largest difference of the probability of being right; 0 for a network that does not judge itself.
+        Largest difference of a probability of being right; 0 for a network that does not judge itself.
     attention_apart : float
         Largest share of the attention that went to other cells; 0 for a network that does not tell.
     float_s, int8_s : float
@@ -209,8 +209,10 @@ def compare(ours: Network, theirs: Network, examples: Sequence[Floats], clock: C
     for window in examples:
         one, two = ours.run(window), theirs.run(window)
         alike.append(_correlation(one.pulse, two.pulse))
-        if one.quality is not None and two.quality is not None:
-            trust.append(abs(_probability(one.quality) - _probability(two.quality)))
+        if one.respiration is not None and two.respiration is not None:
+            alike[-1] = float(np.min([alike[-1], _correlation(one.respiration, two.respiration)]))  # NaN stays
+        logits = (one.quality, two.quality), (one.respiration_quality, two.respiration_quality)
+        trust += [abs(_probability(a) - _probability(b)) for a, b in logits if a is not None and b is not None]
         if one.attention is not None and two.attention is not None:
             attention.append(float(np.abs(one.attention - two.attention).sum(dtype=np.float64) / 2))
     apart = float(np.max(trust)), float(np.max(attention))

@@ -32,6 +32,8 @@ Scale = Literal["zscore", "keep"]
 LARGEST_WINDOW = 1 << 26
 """Numbers in one window: 256 MB, beyond what measuring a video may take."""
 LARGEST_RATE_HZ, LONGEST_WINDOW_S, LARGEST_SIDE = 1000.0, 600.0, 1024
+OUTPUTS = (("pulse",), ("pulse", "respiration"))
+"""What networks give; the card must say what the graph does."""
 PROVENANCES = ("paper", "reconstructed", "own")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 MARGIN = Grid(1, 1).margin
@@ -153,7 +155,8 @@ def parse_card(text: str | bytes, where: str, model: bytes | None) -> Spec:
             f"This version of perfuse reads {SCHEMA!r}; update perfuse, or export the bundle for it.",
         )
     top.known("schema")
-    if model is not None and (told := top.text("sha256")) != (found := hashlib.sha256(model).hexdigest()):
+    found = "" if model is None else hashlib.sha256(model).hexdigest()
+    if model is not None and (told := top.text("sha256")) != found:
         raise SourceError(
             f"{where} belongs to another network: it says sha256 {told!r}, {MODEL_FILE} has {found!r}.",
             "Copy the bundle again, both files from one export.",
@@ -161,7 +164,7 @@ def parse_card(text: str | bytes, where: str, model: bytes | None) -> Spec:
     view = _view(_Reader(top.take("view"), f"{where}: view"))
     window_s = top.number("window_s", LONGEST_WINDOW_S)
     spec = Spec(
-        _card(top, view.rate_hz),
+        _card(top, view.rate_hz, found),
         view,
         window_s,
         top.number("hop_s", window_s),
@@ -191,12 +194,13 @@ def _view(reader: _Reader) -> Picture:
     return view
 
 
-def _card(reader: _Reader, rate_hz: float) -> Card:
+def _card(reader: _Reader, rate_hz: float, sha256: str) -> Card:
     name = reader.text("name")
     if not NAME.fullmatch(name):
         reader.refuse("name", "use lower-case letters, digits, '.', '_' and '-'")
-    if reader.take("outputs", ["pulse"]) != ["pulse"]:
-        reader.refuse("outputs", 'this version of perfuse knows networks for ["pulse"] only')
+    outputs = reader.take("outputs", list(OUTPUTS[0]))
+    if outputs not in [list(known) for known in OUTPUTS]:
+        reader.refuse("outputs", f"this version of perfuse knows {' and '.join(json.dumps(o) for o in OUTPUTS)} only")
     band = reader.take("band_hz", [BAND_HZ[0], min(BAND_HZ[1], rate_hz / 2)])
     if not (isinstance(band, list) and len(band) == 2 and all(map(_is_number, band)) and 0 < band[0] < band[1]):
         reader.refuse("band_hz", "give two frequencies, [low, high], 0 < low < high")
@@ -207,11 +211,13 @@ def _card(reader: _Reader, rate_hz: float) -> Card:
         title=reader.text("title"),
         paper=reader.text("paper"),
         equation=reader.text("equation", ""),
+        outputs=tuple(outputs),
         band_hz=(float(band[0]), float(band[1])),
         licence=reader.text("licence"),
         provenance=reader.choice("provenance", PROVENANCES),
         limits=reader.text("limits"),
         deviations=reader.text("deviations", ""),
+        sha256=sha256,
     )
 
 

@@ -13,7 +13,9 @@ from perfuse.infer import Model
 Floats = NDArray[np.float32]
 
 WEIGHTS, PULSE, QUALITY, ATTENTION = "weights", "pulse", "quality", "attention"
+RESPIRATION, RESPIRATION_QUALITY = "respiration", "respiration_quality"
 """Names of inputs and outputs; the input of colours may be called anything."""
+OPTIONAL = (QUALITY, ATTENTION, RESPIRATION, RESPIRATION_QUALITY)
 
 
 class Said(NamedTuple):
@@ -25,6 +27,10 @@ class Said(NamedTuple):
     """Logit of the probability that the pulse is right; None for a network that does not say."""
     attention: Floats | None
     """(rows, cols) of where it looked; None for a network that does not say."""
+    respiration: Floats | None = None
+    """(L,), any scale, rises with the volume of the lungs; None for a network that does not say."""
+    respiration_quality: float | None = None
+    """Logit of the probability that the breathing is right; None for a network that does not say."""
 
 
 class Network:
@@ -57,15 +63,22 @@ class Network:
                 f"{name} has the inputs {', '.join(self.model.inputs) or 'none'}.",
                 f"Export it with one input, and optionally a second one called {WEIGHTS!r}.",
             )
-        if set(self.model.outputs) - {QUALITY, ATTENTION} != {PULSE}:
+        if set(self.model.outputs) - set(OPTIONAL) != {PULSE}:
+            others = ", ".join(map(repr, OPTIONAL))
             raise UsageError(
                 f"{name} has the outputs {', '.join(self.model.outputs)}.",
-                f"Export it with one, called {PULSE!r}, and optionally others called {QUALITY!r} and {ATTENTION!r}.",
+                f"Export it with one, called {PULSE!r}, and optionally others called {others}.",
             )
         self.colours = colours[0]
         self.weighted = WEIGHTS in self.model.inputs
         self.judges = QUALITY in self.model.outputs
         self.looks = ATTENTION in self.model.outputs
+        self.breathes = RESPIRATION in self.model.outputs
+        self.judges_breath = RESPIRATION_QUALITY in self.model.outputs
+        if self.judges_breath and not self.breathes:
+            raise UsageError(
+                f"{name} has the output {RESPIRATION_QUALITY!r} without {RESPIRATION!r}.", "Export both, or neither."
+            )
 
     def __reduce__(self) -> tuple[type[Network], tuple[bytes, str]]:
         return Network, (self.content, self.name)
@@ -91,8 +104,8 @@ class Network:
         Raises
         ------
         UsageError
-            If the network does not take such a window, or answers something else than (1, L) of float32, (1,) as its
-            quality and (1, rows, cols) as its attention.
+            If the network does not take such a window, or answers something else than (1, L) of float32 as its waves,
+            (1,) as its qualities and (1, rows, cols) as its attention.
         """
         arrays = {self.colours: np.ascontiguousarray(window[None, ..., :3])}
         if self.weighted:
@@ -102,9 +115,11 @@ class Network:
         except UsageError as error:
             given = " and ".join(f"{value.shape} for {key!r}" for key, value in arrays.items())
             raise UsageError(f"{self.name} cannot run on {given}, float32.", error.remedy) from error
-        self._check(PULSE, "(batch, T)", answer[PULSE], (1, len(window)))
-        if self.judges:
-            self._check(QUALITY, "(batch,)", answer[QUALITY], (1,))
+        for wave in (PULSE, RESPIRATION)[: 1 + self.breathes]:
+            self._check(wave, "(batch, T)", answer[wave], (1, len(window)))
+        for judged, logit in ((self.judges, QUALITY), (self.judges_breath, RESPIRATION_QUALITY)):
+            if judged:
+                self._check(logit, "(batch,)", answer[logit], (1,))
         if self.looks:
             cells = answer[ATTENTION].shape[1:3] if answer[ATTENTION].ndim == 3 else window.shape[1:3]
             self._check(ATTENTION, "(batch, rows, cols)", answer[ATTENTION], (1, *cells))
@@ -112,6 +127,8 @@ class Network:
             cast("Floats", answer[PULSE][0]),
             float(cast("Floats", answer[QUALITY])[0]) if self.judges else None,
             cast("Floats", answer[ATTENTION][0]) if self.looks else None,
+            cast("Floats", answer[RESPIRATION][0]) if self.breathes else None,
+            float(cast("Floats", answer[RESPIRATION_QUALITY])[0]) if self.judges_breath else None,
         )
 
     def _check(self, output: str, axes: str, value: NDArray[np.generic], shape: tuple[int, ...]) -> None:

@@ -7,7 +7,9 @@ how the samples were cut into chunks, cannot change a bit of the answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, replace
 from math import isfinite, tanh
 from os import PathLike
 from pathlib import Path
@@ -21,6 +23,7 @@ from perfuse.core.signals import Attention
 from perfuse.core.view import Grid, Trace
 from perfuse.methods import METHODS
 from perfuse.methods.bundle import CARD_FILE, LARGEST_SIDE, METADATA_KEY, Spec, parse_card, read_files
+from perfuse.methods.columns import PULSE, RESPIRATION, RESPIRATION_TRUST, TRUST
 from perfuse.methods.network import ATTENTION, WEIGHTS, Floats, Network, Said
 from perfuse.methods.windowed import Array, windowed
 
@@ -29,6 +32,8 @@ SUM_TOLERANCE = 1e-3
 
 ROUNDING = 1e-6
 """Of the largest value: changes below this are rounding of float32 (6e-8, some operations long), never a pulse."""
+
+TRUST_OF = {PULSE: TRUST, RESPIRATION: RESPIRATION_TRUST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,9 @@ class Student:
 
         Returns
         -------
-        estimates : ndarray, float64, (W, L), or (W, L, 2) for a network that judges itself
-            Pulse and trust, 0..1. Zeros for a window in which nothing moves and one whose output is not finite.
+        estimates : ndarray, float64, (W, L), or (W, L, K) for a network that says more than a pulse
+            The columns of :attr:`names`; trust is 0..1. Zeros for a window in which nothing moves, and for a pulse or
+            a breathing that is not finite or does not change.
         attention : Attention or None
             Where it looked in the windows that are not silent.
 
@@ -99,26 +105,46 @@ class Student:
         estimates, looks = zip(*(self._estimate(window) for window in cast("Floats", windows)))
         return np.stack(estimates), Attention.join(looks)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is said of each sample, see :mod:`perfuse.methods.columns`."""
+        net = self.network
+        said = {PULSE: True, TRUST: net.judges, RESPIRATION: net.breathes, RESPIRATION_TRUST: net.judges_breath}
+        return tuple(name for name, is_said in said.items() if is_said)
+
     def _estimate(self, window: Floats) -> tuple[Array, Attention | None]:
-        silence = np.zeros((len(window), 2) if self.network.judges else len(window))
+        names, count = self.names, len(window)
+        told = np.zeros((count, len(names)) if len(names) > 1 else count)
         colours = window[..., :3]
         # A network that divides by a spread makes waves of the rounding of a still picture: silence is ours to keep.
         low, high = colours.min(axis=0), colours.max(axis=0)
         if (high - low).max() <= ROUNDING * max(high.max(), -low.min()):
-            return silence, None
-        pulse, logit, share = self.network.run(window)
-        samples = pulse.astype(np.float64)
-        if not np.isfinite(samples).all() or not isfinite(logit or 0.0):
-            return silence, None
+            return told, None
+        said = self.network.run(window)
+        pulse, breath = self._wave(said.pulse, said.quality), self._wave(said.respiration, said.respiration_quality)
+        attention = None if pulse is None or said.attention is None else Attention.of(said.attention)
+        if len(names) == 1:
+            return (told if pulse is None else pulse), attention
+        for wave, logit, at in ((pulse, said.quality, PULSE), (breath, said.respiration_quality, RESPIRATION)):
+            if wave is None:
+                continue
+            told[:, names.index(at)] = wave
+            if logit is not None:
+                # the logistic function, by way of tanh: exactly 0 and 1 far out, and no overflow
+                told[:, names.index(TRUST_OF[at])] = 0.5 + 0.5 * tanh(logit / 2)
+        return told, attention
+
+    def _wave(self, said: Floats | None, logit: float | None) -> Array | None:
+        """Return what goes into the overlap; None for silence."""
+        if said is None or not isfinite(logit or 0.0):
+            return None
+        samples = said.astype(np.float64)
+        if not np.isfinite(samples).all():
+            return None
         centred = samples - samples.mean()
         if np.abs(centred).max() <= ROUNDING * np.abs(samples).max():
-            return silence, None
-        wave = samples if self.spec.scale == "keep" else np.asarray(centred / centred.std())
-        attention = None if share is None else Attention.of(share)
-        if logit is None:
-            return wave, attention
-        # the logistic function, by way of tanh: exactly 0 and 1 far out, and no overflow
-        return np.stack([wave, np.full(len(wave), 0.5 + 0.5 * tanh(logit / 2))], axis=-1), attention
+            return None
+        return samples if self.spec.scale == "keep" else np.asarray(centred / centred.std())
 
 
 def load_bundle(path: str | PathLike[str]) -> Method:
@@ -176,6 +202,13 @@ def open_bundle(path: str | PathLike[str], *, rehearse: bool = True) -> Method:
                 f"Pass a folder with model.onnx and card.json, or put the card into the property {METADATA_KEY!r}.",
             )
         spec = parse_card(embedded, f"Property {METADATA_KEY!r} of {name}", None)
+        spec = replace(spec, card=replace(spec.card, sha256=hashlib.sha256(content).hexdigest()))
+    if network.breathes != (RESPIRATION in spec.card.outputs):
+        raise UsageError(
+            f"The card of {name} says 'outputs' is {json.dumps(spec.card.outputs)}; the network "
+            f"{'also gives' if network.breathes else 'does not give'} {RESPIRATION!r}.",
+            "Let the card say what the network gives.",
+        )
     if rehearse:
         _rehearse(network, spec)
     student = Student(network, spec)
@@ -188,6 +221,7 @@ def open_bundle(path: str | PathLike[str], *, rehearse: bool = True) -> Method:
         min_s=spec.min_s if network.fixed_length is None else spec.window_s,
         taper=spec.taper,
         per_frame=student.frames,
+        names=student.names,
     )
 
 

@@ -3,8 +3,8 @@
 A stretch of samples without a gap is a *segment* and is treated as a recording of its own: windows start every hop,
 the last one is moved back to end with the segment, and a sample's value is the taper-weighted mean of all window
 estimates that cover it. Every sum is taken in the order of the windows, so the bits do not depend on how the samples
-were cut into chunks. What a window function says about its own trust is averaged in the same way; where it looked is
-added up in whole numbers.
+were cut into chunks. What a window function says about its own trust, and about breathing, is averaged in the same
+way; where it looked is added up in whole numbers.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from perfuse.core.errors import UsageError
 from perfuse.core.method import Method
 from perfuse.core.signals import Attention, Chunk, Waveform
 from perfuse.core.view import View
+from perfuse.methods.columns import PLAIN, Columns
 
 Array = NDArray[np.float64]
 WindowFunction = Callable[[Array, float], Array | tuple[Array, Attention | None]]
@@ -72,8 +73,8 @@ class WindowState:
         Index at which the next regular window starts.
     tail : ndarray, (K, ...)
         What the frame function made of the last K samples: those that a later window may read.
-    total : ndarray, (K,) or (K, 2)
-        Sums of tapered estimates for the samples that are not out yet; the second column is trust.
+    total : ndarray, (K,) or (K, columns)
+        Sums of tapered estimates for the samples that are not out yet.
     weight : ndarray, (K,)
         Sums of tapers for the same samples.
     """
@@ -99,6 +100,7 @@ class Windowed:
     min_s: float
     taper: Taper
     per_frame: FrameFunction
+    names: tuple[str, ...] = PLAIN
 
     def start(self) -> WindowState:
         """Return the state before the first chunk."""
@@ -172,7 +174,8 @@ class Windowed:
         if length >= size:
             # A window yet to come starts on the hop grid or, if the segment ends, so that it ends with the segment.
             settled = max(next_start - hop + 1, position - size) - origin
-        out = _mean(origin, state.rate_hz, total[:settled], weight[:settled], attention)
+        # whole: before the first window of full length nothing is settled
+        out = self._columns().wave(origin, state.rate_hz, total[:settled], weight[:settled], attention, whole=True)
         kept = WindowState(
             state.rate_hz, position, length, next_start, tail[settled:].copy(), total[settled:], weight[settled:]
         )
@@ -192,15 +195,19 @@ class Windowed:
         if state.length < size or state.next_start - hop + size < state.position:
             last = min(size, state.length)
             total, attention = self._add(state.tail, np.array([held - last]), last, state.rate_hz, total, weight)
-        return after, _mean(origin, state.rate_hz, total, weight, attention)
+        whole = state.length >= size
+        return after, self._columns().wave(origin, state.rate_hz, total, weight, attention, whole)
+
+    def _columns(self) -> Columns:
+        return Columns(self.names, self.card.name, self.window_s)
 
     def _add(
         self, tail: Array, starts: NDArray[np.intp], size: int, rate_hz: float, total: Array, weight: Array
     ) -> tuple[Array, Attention | None]:
         """Run the windows beginning at ``starts`` and add them to ``total`` and ``weight``, in order.
 
-        Returns ``total``, or one of two columns in its place once the function turns out to judge itself, and where
-        the function looked.
+        Returns ``total``, or one of several columns in its place once the function turns out to say more than a
+        pulse, and where the function looked.
         """
         taper, looks = self._shape(size), []
         per_block = max(1, BLOCK // size)
@@ -212,21 +219,11 @@ class Windowed:
             looks.append(look)
             estimates = estimates * (taper if estimates.ndim == 2 else taper[:, None])
             if estimates.ndim > total.ndim + 1:  # the first window of a segment: nothing was added yet
-                total = np.zeros((len(total), 2))
+                total = np.zeros((len(total), estimates.shape[-1]))
             for start, estimate in zip(some.tolist(), estimates):
                 total[start : start + size] += estimate
                 weight[start : start + size] += taper
         return total, Attention.join(looks)
-
-
-def _mean(start: int, rate_hz: float, total: Array, weight: Array, attention: Attention | None) -> Waveform:
-    """Make a waveform of sums of tapered estimates (N,) or (N, 2) and of tapers (N,)."""
-    valid = np.ones(len(total), bool)
-    if total.ndim == 1:
-        return Waveform(start, rate_hz, total / weight, valid, None, attention)
-    # a mean of numbers up to 1 may be rounded past 1
-    trust = np.clip(total[:, 1] / weight, 0.0, 1.0)
-    return Waveform(start, rate_hz, total[:, 0] / weight, valid, trust, attention)
 
 
 def windowed(
@@ -239,6 +236,7 @@ def windowed(
     min_s: float,
     taper: Taper = "hann",
     per_frame: FrameFunction = first_region,
+    names: tuple[str, ...] = PLAIN,
 ) -> Method:
     """Lift a pure window function to a streaming method.
 
@@ -246,8 +244,9 @@ def windowed(
     ----------
     fn : callable
         ``fn(windows, rate_hz)``: W windows of L samples, float64 (W, L, ...) in C order, to (W, L) finite estimates,
-        or to (W, L, 2): estimate, and trust in that window, 0..1, at every sample (:class:`Waveform`). Each row must
-        depend on its own window only, bit for bit. Or to a pair: those, and where it looked in these windows.
+        or to (W, L, K): the columns of ``names`` at every sample, such as the estimate, and trust in that window,
+        0..1 (:class:`Waveform`). Each row must depend on its own window only, bit for bit. Or to a pair: those, and
+        where it looked in these windows.
     card, view
         What the method is and what it eats.
     window_s : float
@@ -262,6 +261,8 @@ def windowed(
         ``per_frame(values, weights)``: T samples of the view, and their skin weights or None, to a float64 array
         (T, ...), each row from its own frame only, bit for bit. The windows consist of these rows. Default: the
         first region of a trace.
+    names : tuple of str
+        What the columns are, see :mod:`perfuse.methods.columns`.
 
     Returns
     -------
@@ -274,7 +275,7 @@ def windowed(
     """
     if not 0 < min_s <= window_s or (hop_s is not None and not 0 < hop_s <= window_s):
         raise ValueError(f"window {window_s} s, hop {hop_s} s, shortest {min_s} s: both must be in (0, window]")
-    return Windowed(fn, card, view, window_s, hop_s, min_s, taper, per_frame)
+    return Windowed(fn, card, view, window_s, hop_s, min_s, taper, per_frame, names)
 
 
 def fold(method: Method, chunks: Iterable[Chunk]) -> Waveform:

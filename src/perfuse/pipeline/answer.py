@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.results import NO_FACE, Face, Point, Vital
-from perfuse.core.signals import Waveform
+from perfuse.core.signals import SHORTEST_BREATH_S, Waveform
 from perfuse.pipeline.stream import Record
 from perfuse.signal.beats import Beats, find_beats
 from perfuse.vitals.heart_rate import FLAT, heart_rate
@@ -54,6 +54,12 @@ class Context:
             notes.append(
                 f"only {self.frame_rate_hz:.1f} chirps a second: part of the chest's vibration after a beat is faster"
             )
+        told = [face.pulse.respiration for face in faces if face.pulse is not None and face.pulse.respiration]
+        if any(breath.too_short for breath in told):
+            notes.append(
+                f"the network's breathing was not used: its windows of {told[0].window_s:.1f} s are too short, "
+                f"{SHORTEST_BREATH_S:.0f} s are needed"
+            )
         return notes
 
 
@@ -97,7 +103,8 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         beats = find_beats(pulse.samples, pulse.rate_hz, pulse.valid, rate.peak_hz)
         variability = hrv(beats)
     head, chest = _path(record, record.motion[:, 1]), _path(record, record.chest[:, 0])
-    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=head, chest=chest)
+    felt = context.kind == "radar"
+    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=head, chest=chest, felt=felt)
     breaths = tuple(Point(grid_start_s + point.time_s, point.vital) for point in breathing.series)
     offset = grid_start_s + pulse.start / pulse.rate_hz
     return Face(
@@ -110,6 +117,7 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         pulse,
         breathing.waveform,
         tuple(float(t) for t in offset + beats.times_s),
+        respiration_sources=breathing.sources,
     )
 
 

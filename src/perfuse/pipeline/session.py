@@ -271,9 +271,12 @@ class Session:
         if rate:
             source["rate_hz"] = round(rate, 6)
         source.setdefault("kind", self._kind or "video")
-        name = self._method.card.name if self._method else str(self._choice)
+        card = self._method.card if self._method else None
+        name = card.name if card else str(self._choice)
         answer = faces or [no_face(context)]
-        return Measurement(source, name, duration, start, tuple(answer), (*self.warnings, *context.warnings(faces)))
+        notes = (*self.warnings, *context.warnings(faces))
+        model = card.sha256 if card else ""
+        return Measurement(source, name, duration, start, tuple(answer), notes, model or None)
 
     def _streams(self) -> Mapping[int, FaceStream | EchoStream]:
         if self._faces is not None:

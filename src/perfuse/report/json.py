@@ -34,6 +34,7 @@ def to_dict(measurement: Measurement) -> dict[str, Any]:
         "schema": SCHEMA,
         "source": _source(measurement.source),
         "method": measurement.method,
+        **({"model_sha256": measurement.model_sha256} if measurement.model_sha256 else {}),
         "duration_s": _time(measurement.duration_s),
         "faces": [_face(face, measurement.start_s) for face in measurement.faces],
         "warnings": list(measurement.warnings),
@@ -58,6 +59,7 @@ def _face(face: Face, start_s: float) -> dict[str, Any]:
         },
         "beats_s": [_time(beat) for beat in face.beats_s if math.isfinite(beat)],
         "events": [{"time_s": _time(event.time_s), "kind": event.kind} for event in face.events],
+        **({"respiration_sources": list(face.respiration_sources)} if face.respiration_sources else {}),
     }
 
 

@@ -49,6 +49,15 @@ LABELS = {
     "lf_hf": Label("LF/HF", "ratio of the two powers", 2),
 }
 
+SIGNS = {
+    "intervals": "the intervals of the beats",
+    "heights": "their heights",
+    "level": "the level they ride on",
+    "motion": "the movement of the head",
+    "chest": "the movement of the chest",
+}
+"""What breathing is read from beside a network's own wave."""
+
 _UNITS = {"/min": "/min", "ms2": "ms²", "1": ""}
 
 
@@ -92,6 +101,15 @@ def pulse_text(source: dict[str, str | int | float]) -> str:
     if source.get("kind") == "radar":
         return "How much the chest trembles: most just after each beat."
     return "Rises with the blood volume in the skin."
+
+
+def breath_text(sources: tuple[str, ...]) -> str:
+    """Say what the breathing was read from where a network wrote some; nothing where none did."""
+    if not sources:
+        return ""
+    others = [SIGNS[name] for name in sources if name in SIGNS]
+    told = f" {', '.join(name for name in sources if name not in SIGNS)} wrote a breathing wave of its own"
+    return f"{told}; it was joined with {', '.join(others)}." if others else f"{told}."
 
 
 def source_text(source: dict[str, str | int | float], duration_s: float) -> str:

@@ -1,8 +1,11 @@
-"""The signals that carry breathing, on one uniform grid: beat intervals, beat heights, skin brightness, motion."""
+"""The signals that carry breathing, on one uniform grid: beat intervals, beat heights, skin brightness, motion.
+
+A network that writes a breathing wave of its own adds one more.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +29,7 @@ class Sign:
     Attributes
     ----------
     name : str
-        ``intervals``, ``heights``, ``level``, ``motion`` or ``chest``.
+        ``intervals``, ``heights``, ``level``, ``motion`` or ``chest``; of a network's wave the network's.
     samples : ndarray, (N,)
         On the grid ``k / STEP_HZ`` seconds after the pulse's first sample; finite.
     usable : ndarray of bool, (N,)
@@ -37,6 +40,12 @@ class Sign:
         Of its evidence.
     inspiration : float
         1 if it rises while breathing in, -1 if it falls.
+    low_hz : float
+        Lowest frequency it can carry.
+    trust : ndarray, (N,), or None
+        0..1: how far its source itself believes it; None for signs that do not judge themselves.
+    counted : bool
+        Whether its breaths are counted too (:mod:`perfuse.vitals.breath_count`).
     """
 
     name: str
@@ -45,12 +54,21 @@ class Sign:
     top_hz: float
     weight: float
     inspiration: float
+    low_hz: float = 0.0
+    trust: Floats | None = None
+    counted: bool = False
+
+    def weight_in(self, start: int, stop: int) -> float:
+        """Return the weight of the evidence in some steps of the grid: less of what the source itself doubts."""
+        return self.weight if self.trust is None else self.weight * float(self.trust[start:stop].mean())
 
 
-WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5, "chest": 4.0}
+NETWORK = "network"
+WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5, "chest": 4.0, NETWORK: 2.5}
 """Evidence of each sign. The first three are rounded from a fit to twelve sessions with a breathing belt or a
 capnograph (finger and ear). Movement could not be fitted there: the head's is set between them, and the chest's so
-that a chest that clearly moves with one rate is believed, as a breathing belt is."""
+that a chest that clearly moves with one rate is believed, as a breathing belt is. A network's wave counts as much as
+the best sign in the pulse, from which it may have read it; ASSUMED, until networks that breathe are measured."""
 
 
 def signs_of_breathing(
@@ -61,20 +79,21 @@ def signs_of_breathing(
     Parameters
     ----------
     pulse, beats, baseline, motion, chest
-        See :func:`perfuse.vitals.respiration.respiration`.
+        See :func:`perfuse.vitals.respiration.respiration`. The pulse may carry the breathing of a network.
 
     Returns
     -------
     signs : list of Sign
-        Intervals first; what is missing is left out.
+        A network's first, then the intervals: the two whose direction is known best; what is missing is left out.
     span : tuple of int
         First and stop; (0, 0) where nothing is usable.
     """
     count = int(np.ceil(len(pulse) / pulse.rate_hz * STEP_HZ))
     grid = np.arange(count) / STEP_HZ
-    signs = _from_beats(grid, pulse, beats, baseline)
+    told = _from_network(grid, pulse)
+    signs = ([] if told is None else [told]) + _from_beats(grid, pulse, beats, baseline)
     for name, path in (("motion", motion), ("chest", chest)):
-        moved = None if path is None else _from_motion(name, grid, pulse, path)
+        moved = None if path is None else _from_wave(name, grid, pulse, path)
         signs += [moved] if moved is not None else []
     seen = np.flatnonzero(np.any([sign.usable for sign in signs], axis=0)) if signs else np.zeros(0, int)
     return signs, (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 0)
@@ -113,15 +132,29 @@ def _level(pulse: Waveform, beats: Beats, baseline: Waveform) -> tuple[Floats, N
     return level, size >= 0.9 * np.maximum(np.diff(edge), 1)
 
 
-def _from_motion(name: str, grid: Floats, pulse: Waveform, motion: Waveform) -> Sign | None:
-    """Displacement averaged over each step of the grid."""
-    if not motion.valid.any() or not np.ptp(motion.samples[motion.valid]) > 0:
+def _from_network(grid: Floats, pulse: Waveform) -> Sign | None:
+    """Take what a network wrote of breathing, as far as it believes it or its pulse: a poster does not breathe."""
+    breath = pulse.respiration
+    if breath is None:
         return None
-    seconds = (np.arange(len(motion)) + motion.start - pulse.start) / motion.rate_hz
+    wave = Waveform(pulse.start, pulse.rate_hz, breath.samples, breath.valid)
+    sign = _from_wave(NETWORK, grid, pulse, wave)
+    if sign is None:
+        return None
+    trust = pulse.trust if breath.trust is None else breath.trust
+    steps = None if trust is None else np.interp(grid, np.arange(len(pulse)) / pulse.rate_hz, trust)
+    return replace(sign, name=breath.source, inspiration=1.0, low_hz=1.0 / breath.window_s, trust=steps)
+
+
+def _from_wave(name: str, grid: Floats, pulse: Waveform, wave: Waveform) -> Sign | None:
+    """Average a displacement, or another wave that is known all the time, over each step of the grid."""
+    if not wave.valid.any() or not np.ptp(wave.samples[wave.valid]) > 0:
+        return None
+    seconds = (np.arange(len(wave)) + wave.start - pulse.start) / wave.rate_hz
     step = np.rint(seconds * STEP_HZ).astype(int)
-    kept = motion.valid & (step >= 0) & (step < len(grid))
+    kept = wave.valid & (step >= 0) & (step < len(grid))
     hits = np.bincount(step[kept], minlength=len(grid))
-    total = np.bincount(step[kept], motion.samples[kept], minlength=len(grid))
+    total = np.bincount(step[kept], wave.samples[kept], minlength=len(grid))
     known = hits > 0
     if known.sum() < 8:
         return None

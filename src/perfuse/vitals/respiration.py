@@ -6,21 +6,24 @@ chest. Each is scored at every rate of a fine grid by the share of its variance 
 derivative that evens out its 1/f spectrum: without it, blood pressure waves at 0.1 Hz win, which are larger. The
 scores are summed into one probability over rates, from which value, 90 % interval and quality are read. Estimates
 that agree sharpen it; where they contradict one another no rate gets enough of it and there is no value, as in the
-fusion of Karlen et al., Multiparameter respiratory rate estimation from the photoplethysmogram, IEEE TBME 2013.
+fusion of Karlen et al., Multiparameter respiratory rate estimation from the photoplethysmogram, IEEE TBME 2013. The
+breathing that a network writes beside its pulse is one more estimate among them. In the path of a chest that a radar
+feels breaths are counted as well; that opinion is pooled with the others (:mod:`perfuse.vitals.breath_count`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perfuse.core.results import Point, Vital
-from perfuse.core.signals import Waveform
+from perfuse.core.signals import SHORTEST_BREATH_S, Waveform
 from perfuse.signal.beats import Beats
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import power_spectrum
+from perfuse.vitals.breath_count import Count, count_breaths
 from perfuse.vitals.breathing_signs import STEP_HZ, Sign, signs_of_breathing
 
 Floats = NDArray[np.float64]
@@ -62,6 +65,11 @@ TOO_SHORT = "too short: {have:.0f} s of usable {what}, breathing needs {need:.0f
 NO_BEATS = "beats not reliable enough to read breathing from them"
 DISAGREE = "the breathing estimates disagree"
 UNCLEAR = "no clear breathing in the pulse"
+SHORT_WINDOWS = (
+    "the network's windows of {have:.1f} s are too short for breathing, {need:.0f} s are needed; beside it: {reason}"
+)
+SLOWER = "breathing looks slower than {limit:.0f} a minute, too slow for the network's windows"
+DOUBTED = "no breathing: the network does not recognise it here"
 TOO_SLOW = "breathing looks slower than {limit:.0f} a minute: record longer than {seconds:.0f} s"
 
 
@@ -75,15 +83,19 @@ class RespirationResult:
         Rate over the whole recording, ``/min``.
     waveform : Waveform or None
         On the pulse's grid, band-limited around the rate, root mean square 1. It rises with inspiration as far as can
-        be known: heart rate rises and pulse height falls while breathing in, at ordinary rates; None without a rate.
+        be known: a network's does, and heart rate rises and pulse height falls while breathing in, at ordinary rates;
+        None without a rate.
     series : tuple of Point
         Rate in windows of ``WINDOW_S``, every ``HOP_S``; ``time_s`` is the middle of the window on the recording's
         grid clock (``index / rate_hz``).
+    sources : tuple of str
+        Where a network wrote breathing that could be used: its name, and those of the other signs. Else empty.
     """
 
     vital: Vital
     waveform: Waveform | None
     series: tuple[Point, ...]
+    sources: tuple[str, ...] = ()
 
 
 def respiration(
@@ -93,13 +105,15 @@ def respiration(
     baseline: Waveform | None = None,
     motion: Waveform | None = None,
     chest: Waveform | None = None,
+    felt: bool = False,
 ) -> RespirationResult:
     """Estimate breathing.
 
     Parameters
     ----------
     pulse : Waveform
-        The pulse; its grid is that of the result.
+        The pulse; its grid is that of the result. The breathing that it may carry is one more estimate, less of
+        what its network itself doubts; a network that does not judge its breathing is believed as far as its pulse.
     beats : Beats
         Of that pulse: times relative to its first sample.
     baseline : Waveform, optional
@@ -108,6 +122,8 @@ def respiration(
         Vertical displacement of the head, downwards positive as in :mod:`perfuse.signal.motion`, same rate.
     chest : Waveform, optional
         The same of the chest, where it is in the picture.
+    felt : bool
+        Whether a radar felt the chest: then its breaths are counted too.
 
     Returns
     -------
@@ -117,9 +133,23 @@ def respiration(
         the heart rate unless ``motion`` or ``chest`` shows it.
     """
     signs, span = signs_of_breathing(pulse, beats, baseline, motion, chest)
+    signs = [replace(sign, counted=felt and sign.name == "chest") for sign in signs]
+    result = _fused(pulse, signs, span, moved=motion is not None or chest is not None)
+    told = pulse.respiration
+    if told is None:
+        return result
+    if told.too_short and result.vital.reason is not None:
+        short = SHORT_WINDOWS.format(have=told.window_s, need=SHORTEST_BREATH_S, reason=result.vital.reason)
+        return replace(result, vital=Vital.none("/min", short))
+    names = tuple(sign.name for sign in signs)
+    return replace(result, sources=names) if told.source in names else result
+
+
+def _fused(pulse: Waveform, signs: list[Sign], span: tuple[int, int], moved: bool) -> RespirationResult:
+    """Fuse all signs over a span of their grid."""
     seconds = (span[1] - span[0]) / STEP_HZ
     if seconds < SHORTEST_S:
-        what = "beats" if motion is None and chest is None else "beats or movement"
+        what = "beats or movement" if moved else "beats"
         return RespirationResult(Vital.none("/min", TOO_SHORT.format(have=seconds, what=what, need=30)), None, ())
     clock = pulse.start / pulse.rate_hz
     series = tuple(
@@ -156,38 +186,64 @@ def _shares(sign: Sign, start: int, stop: int) -> Floats | None:
         return None
     # A Hann window spreads a sine over an equivalent 1.5 / duration.
     share = np.interp(GRID_HZ, freq_hz, power) * 1.5 / seconds / total
-    return np.clip(np.where(sign.top_hz > GRID_HZ, share, 0.0), 0.0, 0.985)
+    # What a sign cannot carry is no evidence, but it counts in the total: else overtones of slow breaths would shine.
+    carried = (sign.top_hz > GRID_HZ) & (sign.low_hz <= GRID_HZ)
+    return np.clip(np.where(carried, share, 0.0), 0.0, 0.985)
 
 
 def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     """Rate in one window of the signs' grid."""
-    found = [(sign.weight, share) for sign in signs if (share := _shares(sign, start, stop)) is not None]
+    found = [
+        (weight, share)
+        for sign in signs
+        if (weight := sign.weight_in(start, stop)) > 0 and (share := _shares(sign, start, stop)) is not None
+    ]
     if not found:
-        return Vital.none("/min", NO_BEATS)
+        return Vital.none("/min", DOUBTED if _doubted(signs, start, stop) else NO_BEATS)
     seconds = (stop - start) / STEP_HZ
     weight, centre = _PRIOR
     score = np.sqrt(seconds / WINDOW_S) * sum(-w * np.log1p(-share) for w, share in found)
     score = score + weight * np.log(GRID_HZ / centre) ** 2
     limit_hz = CYCLES / seconds
-    open_to = (limit_hz <= GRID_HZ) & (max(sign.top_hz for sign in signs) > GRID_HZ)
+    low_hz = min(sign.low_hz for sign in signs)
+    open_to = (max(limit_hz, low_hz) <= GRID_HZ) & (max(sign.top_hz for sign in signs) > GRID_HZ)
     if not open_to.any():
         return Vital.none("/min", NO_BEATS)
     chance = np.where(open_to, np.exp(score - score[open_to].max()), 0.0)
     chance /= chance.sum()
+    count = _count(signs, start, stop)
+    if count is not None:
+        chance = count.pooled(GRID_HZ, chance)
     mode = int(chance.argmax())
     if mode == int(np.flatnonzero(open_to)[0]):
+        if low_hz > limit_hz:
+            return Vital.none("/min", SLOWER.format(limit=np.ceil(60 * low_hz)))
         return Vital.none("/min", TOO_SLOW.format(limit=np.ceil(60 * limit_hz), seconds=seconds))
     near = np.abs(GRID_HZ - GRID_HZ[mode]) <= 2 / 60
     value = float((chance * GRID_HZ)[near].sum() / chance[near].sum())
     believed = _TRUST * chance + (1 - _TRUST) * open_to / open_to.sum()
     quality = float(believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum()) * (1 - _contradiction(found, value))
     if quality < LEAST_QUALITY:
-        return Vital.none("/min", _why_not([share for _, share in found]))
+        doubted = _doubted(signs, start, stop)
+        return Vital.none("/min", DOUBTED if doubted else _why_not([share for _, share in found]))
     cumulative = np.cumsum(believed)
     low, high = (float(np.interp(p, cumulative, GRID_HZ)) for p in (0.05, 0.95))
     low = value - np.hypot(value - low, 1.645 * _FLOOR_HZ)
     high = value + np.hypot(high - value, 1.645 * _FLOOR_HZ)
     return Vital(60 * value, "/min", 60 * float(low), 60 * float(high), quality)
+
+
+def _count(signs: list[Sign], start: int, stop: int) -> Count | None:
+    """Count breaths where a sign is made for it, and measured."""
+    for sign in signs:
+        if sign.counted and sign.usable[start:stop].mean() >= 0.8:
+            return count_breaths(sign.samples[start:stop], STEP_HZ)
+    return None
+
+
+def _doubted(signs: list[Sign], start: int, stop: int) -> bool:
+    """Tell whether there is nothing but a network's wave that the network itself does not believe."""
+    return all(sign.weight_in(start, stop) < 0.5 * sign.weight for sign in signs)
 
 
 def _contradiction(found: list[tuple[float, Floats]], value_hz: float) -> float:
@@ -232,13 +288,15 @@ def _wave(pulse: Waveform, signs: list[Sign], vital: Vital) -> Waveform | None:
         share = _shares(sign, *_covered(sign))
         wave = bandpass(sign.samples, STEP_HZ, 0.6 * rate, min(1.6 * rate, 0.45 * STEP_HZ))
         size = float(np.sqrt(np.mean(wave[sign.usable] ** 2))) if sign.usable.any() else 0.0
-        if share is None or not size > 0:
+        trusted = sign.weight_in(*_covered(sign))
+        if share is None or not size > 0 or trusted == 0:
             continue
         waves.append(sign.inspiration * wave / size)
-        weights.append(sign.weight * float(np.interp(rate, GRID_HZ, share)))
+        weights.append(trusted * float(np.interp(rate, GRID_HZ, share)))
     if not weights or not max(weights) > 0:
         return None
-    # The intervals come first among the signs: their direction is the best known, so others are turned to them.
+    # The network, or else the intervals, come first among the signs: their direction is the best known, so others are
+    # turned to them.
     anchor = 0 if weights[0] >= 0.3 * max(weights) else int(np.argmax(weights))
     turns = [-1.0 if wave @ waves[anchor] < 0 else 1.0 for wave in waves]
     total = np.sum([w * turn * wave for w, turn, wave in zip(weights, turns, waves)], axis=0)

@@ -1,17 +1,16 @@
 """Does a radar help a face-video network that has few labels, and a policy beyond it? RPM-Distill's claim.
 
-    python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--only teacher alone uniform ...]
-                                           [--spoiled 0 0.4] [--labels 0.01] [--set steps=1000 ...]
+    python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--part core more late] [--set steps=600 ...]
     python benchmarks/rpm_distill.py score --runs RUNS --out docs/results/rpm_distill.md
     python benchmarks/rpm_distill.py cost [--set ...]
 
 All learn from the same films and start from the same weights; only who says what differs. ``train`` trains what is
-missing, the radar network first, and goes on where it was stopped; all runs share two banks of clips. ``score`` shows
-every student the same clips of people nobody trained on, of four domains, and writes the tables. ``cost`` measures
-what a step of each takes, and what a painted clip.
+missing, the radar network of a seed first, and goes on where it was stopped; all runs share two banks of clips.
+``score`` shows every student that is done the same clips of people nobody trained on, of four domains, and writes the
+tables. ``cost`` measures what a step of each takes, and what a painted clip.
 
 The policy learns from labelled people held back. So that its labels are no unfair help, ``alone-more`` is given as
-many more labelled clips.
+many more labelled clips. And few labels are in few batches: ``alone-long`` meets them four times as often.
 """
 
 from __future__ import annotations
@@ -20,28 +19,34 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from perfuse.bench.machine import machine
-from perfuse.data.cache import default_cache
 from perfuse.export.run import open_run
-from perfuse.learn.bank import open_bank
+from perfuse.learn import checkpoint
 from perfuse.learn.loop import train
 from perfuse.learn.recipe import Recipe
 from perfuse.learn.sources import HELD_CLIPS
 from perfuse.papers.known import find_recipe, make_task
-from perfuse.papers.rpm_distill.explain import gates_of
+from perfuse.papers.rpm_distill.explain import looked, opened
 from perfuse.papers.rpm_distill.task import RpmTask
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
 from perfuse.synth.stream import stream
 
+Floats = NDArray[np.float64]
 TOLD = {
+    "teacher": "radar network",
     "alone": "labels alone",
+    "alone-long": "labels alone, four times the steps",
     "alone-more": "labels alone, and those that the policy learns from",
     "uniform": "+ radar, always believed",
     "policy-blind": "+ radar, a policy that sees nothing of the clip",
@@ -49,51 +54,90 @@ TOLD = {
     "oracle": "+ radar, believed where it is right",
 }
 DOMAINS = ("paired-radar", "dim-flicker", "motion", "dark-skin")
-CLIPS, FRAMES, OTHER = 96, 256, 2_000_003
+TONES = {"light (Monk 1 to 3)": (1, 3), "medium (4 to 6)": (4, 6), "dark (7 to 10)": (7, 10)}
+CLIPS, FRAMES, OTHER = 192, 256, 2_000_003
 """Of the score: clips of each domain, samples of each (8.5 s), and the seed of their people."""
 BAND_HZ, CLOSE = (0.6, 4.0), 5.0
+DRAWS = 1000
+"""Of the bootstrap."""
+LESS, MORE = 0.81, 0.21
+"""The abstract's claim: so much less error, so much more correlation."""
+KEPT = "## The method"
+FAINT = 0.05
+"""Of an r below this no share is told."""
+LONGER = 4
+"""Times as many steps for ``alone-long``."""
+FEW, SOME, USUAL = 0.01, 0.2, 0.3
+"""Shares of labels, and the share of spoiled teachers where it is not what is asked about."""
 
 
-def recipe_of(name: str, seed: int, options: argparse.Namespace, spoiled: float) -> Recipe:
-    """Return the recipe of a variant."""
+@dataclass(frozen=True, order=True)
+class Case:
+    """What a run is told."""
+
+    labels: float
+    spoiled: float
+    late_s: float
+    mode: str
+
+    @property
+    def name(self) -> str:
+        """Return its folder's name, without the seed."""
+        return f"{self.mode}-{self.labels:g}-{self.spoiled:g}-{self.late_s:g}"
+
+
+PARTS = {
+    "core": [
+        *(Case(FEW, 0.0, 0.0, mode) for mode in ("alone", "alone-more")),
+        *(Case(FEW, share, 0.0, mode) for share in (USUAL, 0.0, 0.6) for mode in ("uniform", "policy", "oracle")),
+    ],
+    "more": [
+        Case(FEW, USUAL, 0.0, "policy-blind"),
+        *(Case(SOME, 0.0, 0.0, mode) for mode in ("alone", "alone-more")),
+        *(Case(SOME, USUAL, 0.0, mode) for mode in ("uniform", "policy", "oracle")),
+    ],
+    "long": [Case(FEW, 0.0, 0.0, "alone-long")],
+    "late": [Case(FEW, USUAL, late, mode) for late in (1.0, 2.0) for mode in ("uniform", "policy")],
+}
+"""What ``train`` may be asked for, dearest questions first."""
+
+
+def recipe_of(case: Case | None, seed: int, options: argparse.Namespace) -> Recipe:
+    """Return the recipe of a case; of the radar network for None."""
     changes = dict(word.split("=", 1) for word in options.set)
-    if name == "teacher":
+    if case is None:
         return find_recipe("rpm_distill/teacher-desk", {"seed": str(seed), **changes})
     base = find_recipe("rpm_distill/desk", changes)
-    labels = options.labels
-    if name == "alone-more":
+    labels = case.labels
+    if case.mode == "alone-more":
         assert base.simulated is not None
         labels = min(1.0, labels + min(HELD_CLIPS, base.simulated.bank) / base.simulated.bank)
     model = {
-        **base.model, "trust": False, "teacher": str(options.runs / f"teacher-{seed}"), "labels": labels,
-        "mode": "alone" if name.startswith("alone") else name, "teacher_spoiled": spoiled,
+        **base.model, "trust": False, "labels": labels, "teacher": str(options.runs / f"teacher-{seed}"),
+        "mode": "alone" if case.mode.startswith("alone") else case.mode,
+        "teacher_spoiled": case.spoiled, "teacher_late_s": case.late_s,
     }  # fmt: skip
-    own = {"seed": str(seed), "model": json.dumps(model), "validation": json.dumps({"every": 0})}
+    steps = base.steps * (LONGER if case.mode == "alone-long" else 1)
+    own = {"seed": str(seed), "model": json.dumps(model), "validation": json.dumps({"every": 0}), "steps": str(steps)}
     return find_recipe("rpm_distill/desk", {**changes, **own})
 
 
-def wanted(options: argparse.Namespace):
-    """Yield every run that is asked for: variant, seed, share of spoiled teachers, folder."""
+def wanted(options: argparse.Namespace) -> Iterator[tuple[Case | None, int, Path]]:
+    """Yield every run that is asked for, seed by seed."""
     for seed in options.seeds:
-        names = options.only or ["teacher", *TOLD]
-        if "teacher" in names:
-            yield "teacher", seed, 0.0, options.runs / f"teacher-{seed}"
-        for spoiled in options.spoiled:
-            for name in names:
-                if name.startswith("alone") and spoiled == options.spoiled[0]:
-                    yield name, seed, 0.0, options.runs / f"{name}-0-{seed}"  # no teacher, no spoiled one
-                elif name in TOLD and not name.startswith("alone"):
-                    yield name, seed, spoiled, options.runs / f"{name}-{spoiled:g}-{seed}"
+        yield None, seed, options.runs / f"teacher-{seed}"
+        for part in options.part:
+            yield from ((case, seed, options.runs / f"{case.name}-{seed}") for case in PARTS[part])
 
 
 def teach(options: argparse.Namespace) -> None:
     """Train what is missing."""
-    for name, seed, spoiled, folder in wanted(options):
-        recipe = recipe_of(name, seed, options, spoiled)
+    for case, seed, folder in wanted(options):
+        recipe = recipe_of(case, seed, options)
         begin, cpu = time.perf_counter(), time.process_time()
 
         def tick(done: float, _: float | None, told: str | None = None, what: str = folder.name) -> None:
-            if int(done) % 50 == 0:
+            if int(done) % 100 == 0:
                 print(f"\r{what}: {done:.0f} {told or ''}   ", end="", file=sys.stderr)
 
         done = train(recipe, make_task(recipe), folder, progress=tick)
@@ -101,137 +145,255 @@ def teach(options: argparse.Namespace) -> None:
         print(f"\n{folder.name}: {done.steps} steps, {spent}", flush=True)
 
 
-# --- the tables
+# --- what is scored
 
 
-def judged(domain: str, view, options: argparse.Namespace) -> list[Batch]:
-    """Return the clips of a domain that students are scored on; painted once."""
-    bank = open_bank(
-        default_cache(), view, frames=FRAMES, clips=options.clips, seed=OTHER, domains={domain: 1.0}, radar=True
-    )
-    bank.paint(2)
-    rows = np.arange(options.clips)
-    return [bank.batch(rows[k : k + 16]) for k in range(0, len(rows), 16)]
+def judged(domain: str, view: Any, options: argparse.Namespace) -> tuple[list[Batch], NDArray[np.int64]]:
+    """Return the clips of a domain that students are scored on, and the skin tone of each; painted once."""
+    place = options.runs / f"judged-{domain}-{options.clips}-{view.rows}x{view.cols}.npz"
+    names = ("clip", "pulse", "contact", "contact_valid", "respiration", "radar", "heart_rate", "respiratory_rate")
+    if not place.exists():
+        made = stream(view, batch=16, frames=FRAMES, seed=OTHER, domains=domain, radar=True)
+        batches = [next(made) for _ in range(-(-options.clips // 16))]
+        held = {name: np.concatenate([getattr(b, name) for b in batches]) for name in names}
+        tones = np.array([one.tone for b in batches for one in b.settings])
+        np.savez(place, tones=tones, **held)
+    with np.load(place) as file:
+        held = {name: torch.from_numpy(file[name]) for name in names}
+        tones = file["tones"]
+    items = np.arange(len(tones))
+    cuts = [slice(k, k + 16) for k in range(0, len(tones), 16)]
+    plain = {"rate_hz": view.rate_hz, "settings": ()}
+    return [Batch(**{k: v[cut] for k, v in held.items()}, items=items[cut], **plain) for cut in cuts], tones
 
 
-def figures(ask, batches: list[Batch]) -> tuple[float, float, float]:
-    """Return MAE per minute, the share within 5, and the mean r of waves; ``ask`` turns a batch into waves (B, T)."""
-    errors, waves = [], []
+def read(ask: Callable[[Batch], torch.Tensor], batches: list[Batch]) -> Floats:
+    """Return the rate per minute read from each clip's wave, (N,); ``ask`` turns a batch into waves (B, T)."""
+    found = []
     for batch in batches:
         with torch.no_grad():
             said = ask(batch).double().numpy()
-        for wave, pulse, rate in zip(said, batch.pulse.numpy(), batch.heart_rate.numpy()):
-            read = 60.0 * strongest_hz(bandpass(wave, batch.rate_hz, *BAND_HZ), batch.rate_hz, BAND_HZ)
-            errors.append(abs((read if np.isfinite(read) else 0.0) - rate))
-            waves.append(float(np.corrcoef(wave, pulse)[0, 1]) if wave.std() > 0 else 0.0)
-    error = np.array(errors)
-    return float(error.mean()), float((error <= CLOSE).mean()), float(np.mean(waves))
+        found += [strongest_hz(bandpass(wave, batch.rate_hz, *BAND_HZ), batch.rate_hz, BAND_HZ) for wave in said]
+    return 60.0 * np.nan_to_num(np.array(found))
 
 
-def speaker(folder: Path):
-    """Return who is asked, as a function of a batch."""
-    task, _ = open_run(folder)
-    student = task.student.eval()
-    if isinstance(task, RpmTask) and task.senses:
-        return task.view, lambda batch: student(batch.radar)["pulse"]
-    return task.view, lambda batch: student(batch.clip)["pulse"]
+@dataclass(frozen=True)
+class Scored:
+    """What the seeds of a case said of the judged clips."""
+
+    said: Floats
+    """(seeds, clips), per minute."""
+    gates: tuple[float, ...]
+    """Share of pairs of clips in which the gate is wider where the teacher is right, of each seed."""
+
+
+def ask_all(options: argparse.Namespace) -> tuple[dict[Case, Scored], dict[str, Any]]:
+    """Ask every student that is done; return also truths, domains and tones of the clips."""
+    runs: dict[Case, list[Floats]] = {}
+    gates: dict[Case, list[float]] = {}
+    kept: dict[str, tuple[list[Batch], NDArray[np.int64]]] = {}
+    for case, _, place in wanted(options):
+        case = case or Case(0.0, 0.0, 0.0, "teacher")
+        if not finished(place):
+            continue
+        task, _ = open_run(place)
+        assert isinstance(task, RpmTask)
+        student = task.student.eval()
+        for domain in DOMAINS:
+            kept.setdefault(domain, judged(domain, task.view, options))
+
+        def ask(batch: Batch, student: Any = student, senses: bool = task.senses) -> torch.Tensor:
+            wave: torch.Tensor = student(batch.radar if senses else batch.clip)["pulse"]
+            return wave
+
+        runs.setdefault(case, []).append(np.concatenate([read(ask, kept[d][0]) for d in DOMAINS]))
+        if case.mode == "policy":
+            gates.setdefault(case, []).append(told_apart(opened(place)[0], [b for d in DOMAINS for b in kept[d][0]]))
+    about = {
+        "truth": np.concatenate([b.heart_rate.numpy() for d in kept for b in kept[d][0]]).astype(np.float64),
+        "domain": np.concatenate([[d] * len(kept[d][1]) for d in kept]),
+        "tone": np.concatenate([kept[d][1] for d in kept]),
+    }
+    return {case: Scored(np.stack(said), tuple(gates.get(case, ()))) for case, said in runs.items()}, about
+
+
+def finished(place: Path) -> bool:
+    """Tell whether a run has reached its last step."""
+    if not (place / "last.pt").exists():
+        return False
+    asked = json.loads((place / "recipe.json").read_text(encoding="utf-8"))
+    state = checkpoint.load(place, asked["mark"])
+    return state is not None and state["step"] >= asked["steps"]
+
+
+def told_apart(task: RpmTask, batches: list[Batch]) -> float:
+    """Return in which share of pairs the gate is wider where the teacher is right."""
+    parts = [looked(task, batch) for batch in batches]
+    whole = {name: np.concatenate([getattr(one, name) for one in parts]) for name in ("gate", "right", "truth")}
+    return replace(parts[0], **whole).auc()
+
+
+# --- figures with their intervals
+
+
+def figures(said: Floats, truth: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return mean error, share within 5 a minute, and r of rates, each (...,), of rates (..., N)."""
+    error = np.abs(said - truth)
+    one, other = (x - x.mean(-1, keepdims=True) for x in (said, np.broadcast_to(truth, said.shape)))
+    r = (one * other).sum(-1) / np.sqrt((one**2).sum(-1) * (other**2).sum(-1) + 1e-12)
+    return error.mean(-1), (error <= CLOSE).mean(-1), r
+
+
+def drawn(said: Sequence[Floats], truth: Floats) -> list[tuple[Floats, Floats, Floats]]:
+    """Return the figures of several cases over seeds and clips drawn anew, (DRAWS,) each: the same ones for all."""
+    rng = np.random.default_rng(0)
+    found: list[list[tuple[Floats, ...]]] = [[] for _ in said]
+    for _ in range(DRAWS):
+        clips = rng.integers(len(truth), size=len(truth))
+        chance = rng.random(
+            max(map(len, said))
+        )  # the same seeds, too: they share their weights at first, and teacher
+        for own, one in zip(found, said):
+            seeds = (chance[: len(one)] * len(one)).astype(int)
+            own.append(tuple(x.mean() for x in figures(one[seeds][:, clips], truth[clips])))
+    return [tuple(np.array(column) for column in zip(*own)) for own in found]  # type: ignore[misc]
+
+
+def interval(values: Floats, form: str) -> str:
+    """Return where 95 % of them lie."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return f"[{low:{form}}, {high:{form}}]"
+
+
+def cell(said: Floats, truth: Floats) -> str:
+    """Return error with its interval, share within 5 a minute, and r."""
+    if not len(truth):
+        return "no clip"
+    mae, close, r = (float(x.mean()) for x in figures(said, truth))
+    return f"{mae:.1f} {interval(drawn([said], truth)[0][0], '.1f')}, {close:.0%}, {r:.2f}"
+
+
+# --- the tables
 
 
 def score(options: argparse.Namespace) -> None:
-    """Write the tables."""
-    found: dict[tuple[str, str], list[dict[str, tuple[float, float, float]]]] = {}
-    gates: dict[str, list[float]] = {}
-    kept: dict[str, list[Batch]] = {}
-    for place in sorted(options.runs.glob("*-[0-9]")):
-        if not (place / "last.pt").exists():
-            continue
-        name, _, rest = place.name.removeprefix("alone-more").partition("-")
-        name = "alone-more" if place.name.startswith("alone-more") else name
-        if place.name.startswith("policy-blind"):
-            name, rest = "policy-blind", place.name.removeprefix("policy-blind-")
-        spoiled = rest.rpartition("-")[0]
-        view, ask = speaker(place)
-        for domain in DOMAINS:
-            kept.setdefault(domain, judged(domain, view, options))
-        found.setdefault((name, spoiled), []).append({d: figures(ask, kept[d]) for d in DOMAINS})
-        if name == "policy":
-            gates.setdefault(spoiled, []).append(gates_of(place, options.clips).auc())
-    text = "\n".join(tables(found, gates, options))
+    """Write the tables; what stands under the heading :data:`KEPT` was written by hand and stays."""
+    found, about = ask_all(options)
+    text = "\n".join(tables(found, about, options))
     print(text)
     if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+        before = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
+        kept = before[before.index(KEPT) :] if KEPT in before else ""
+        options.out.write_text("\n\n".join(part for part in (text, kept.rstrip()) if part) + "\n", encoding="utf-8")
 
 
-def tables(found: dict, gates: dict, options: argparse.Namespace) -> list[str]:
+def tables(found: dict[Case, Scored], about: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Return the page."""
-    seeds = max((len(runs) for runs in found.values()), default=0)
-    lines = [
+    seeds = [len(one.said) for one in found.values()]
+    wide = Case(FEW, USUAL, 0.0, "policy")
+    domains = {"all": np.ones(len(about["truth"]), bool)} | {d: about["domain"] == d for d in DOMAINS}
+    tones = {name: (about["tone"] >= low) & (about["tone"] <= high) for name, (low, high) in TONES.items()}
+    few = {case: one for case, one in found.items() if case.mode == "teacher" or (
+        case.labels == FEW and case.late_s == 0 and (case.spoiled == USUAL or case.mode.startswith("alone"))
+    )}  # fmt: skip
+    return [
         "# RPM-Distill: what a radar, and a policy, do for a student with few labels",
         "",
         f"Made by `benchmarks/rpm_distill.py`{' with ' + ' '.join(options.set) if options.set else ''}, "
         f"{time.strftime('%Y-%m-%d')}, {machine()}, torch {torch.__version__}. Losses and policy are those of the "
         "authors' release, student and radar network ours, people simulated: no number here is the paper's.",
         "",
-        f"{options.labels:.0%} of the training's clips have a label. People nobody trained on, {options.clips} clips "
-        f"of {FRAMES / 30:.1f} s a domain, {seeds} seed{'s' * (seeds != 1)}; each cell: MAE per minute, share within "
-        "5, mean r of waves. Spoiled: clips in which the radar tells of somebody else's heart, beyond the three in "
-        "ten radars that the simulator spoils.",
+        f"**{sum(seeds)} of {sum(1 for _ in wanted(options))} runs are done**, "
+        f"{min(seeds)} to {max(seeds)} seeds a row. Scored on {options.clips} clips of "
+        f"{FRAMES / 30:.1f} s a domain, people nobody trained on. Each cell: mean error per minute with the interval "
+        "that 95 % of draws of seeds and clips fall in, share within 5 a minute, r of rates. Spoiled: share of clips "
+        "in which the radar tells of somebody else's heart, beyond the three in ten that the simulator spoils.",
         "",
-        "| | spoiled | " + " | ".join(DOMAINS) + " | all |",
-        "|---" * (len(DOMAINS) + 3) + "|",
+        "## By domain",
+        "",
+        *table(found, domains, about["truth"]),
+        "",
+        f"## By skin tone, all domains; {FEW:.0%} of labels, spoiled {USUAL:g}",
+        "",
+        *table(few, tones, about["truth"]),
+        "",
+        "## The abstract's claim, as a question about ours",
+        "",
+        f"At least {LESS:.0%} less error and {MORE:.0%} more correlation than video alone.",
+        "",
+        *claims(found, domains, about["truth"]),
+        "",
+        "## Does the policy tell?",
+        "",
+        *policies(found, about["truth"]),
+        *([] if wide in found else ["", "The policy's rows are not all there yet."]),
     ]
-    order = ["teacher", *TOLD]
-    for name, spoiled in sorted(found, key=lambda key: (key[1] or "0", order.index(key[0]))):
-        runs = found[name, spoiled]
-        cells = [cell([run[d] for run in runs]) for d in DOMAINS] + [cell([overall(run) for run in runs])]
-        words = "radar network" if name == "teacher" else TOLD[name]
-        lines.append(f"| {words} | {spoiled or '–'} | " + " | ".join(cells) + " |")
-    for spoiled, told in gates.items():
-        seen = [share for share in told if np.isfinite(share)]
-        if seen:
-            lines += [
-                "",
-                f"Gate wider where the teacher is right in {np.mean(seen):.0%} of pairs, spoiled {spoiled}.",
-            ]
-    return [*lines, "", *claims(found)]
 
 
-def overall(run: dict[str, tuple[float, float, float]]) -> tuple[float, float, float]:
-    """Return the mean over domains."""
-    mae, close, r = (float(np.mean(column)) for column in zip(*run.values()))
-    return mae, close, r
+def table(found: dict[Case, Scored], groups: dict[str, NDArray[np.bool_]], truth: Floats) -> list[str]:
+    """Return a row a case, a column a group of clips."""
+    order = list(TOLD)
+    sizes = [f"{name} ({int(kept.sum())} clips)" for name, kept in groups.items()]
+    lines = ["| labels | | spoiled | late, s | seeds | " + " | ".join(sizes) + " |", "|---" * (len(groups) + 5) + "|"]
+    for case in sorted(found, key=lambda c: (c.labels, c.late_s, c.spoiled, order.index(c.mode))):
+        said = found[case].said
+        taught = case.mode != "teacher" and not case.mode.startswith("alone")
+        words = [
+            f"{case.labels:.0%}" if case.mode != "teacher" else "all", TOLD[case.mode],
+            f"{case.spoiled:g}" if taught else "", f"{case.late_s:g}" if taught else "", str(len(said)),
+        ]  # fmt: skip
+        cells = [cell(said[:, kept], truth[kept]) for kept in groups.values()]
+        lines.append("| " + " | ".join(words + cells) + " |")
+    return lines
 
 
-def cell(values: list[tuple[float, float, float]]) -> str:
-    """Return the means over seeds, and the spread of the error."""
-    mae, close, r = zip(*values)
-    spread = f" ± {np.std(mae, ddof=1):.1f}" if len(mae) > 1 else ""
-    return f"{np.mean(mae):.1f}{spread}, {np.mean(close):.0%}, {np.mean(r):.2f}"
-
-
-def claims(found: dict) -> list[str]:
-    """Answer the abstract's claims as hypotheses about ours."""
-    base = {"alone": "labels alone", "alone-more": "labels alone and the policy's"}
-    lines = ["| claim of the abstract, here | spoiled | MAE | r | holds |", "|---|---|---|---|---|"]
-    for (name, spoiled), runs in found.items():
-        if name != "policy":
-            continue
-        mae, _, r = (float(np.mean(c)) for c in zip(*map(overall, runs)))
-        for other, words in base.items():
-            if (other, "0") in found:
-                was, _, before = (float(np.mean(c)) for c in zip(*map(overall, found[other, "0"])))
-                less, more = 1 - mae / was, r / before - 1 if before > 0 else float("nan")
-                holds = "yes" if less >= 0.81 and more >= 0.21 else "in part" if less > 0 and more > 0 else "no"
+def claims(found: dict[Case, Scored], groups: dict[str, NDArray[np.bool_]], truth: Floats) -> list[str]:
+    """Answer the abstract's claim by domain."""
+    lines = [
+        "| labels | spoiled | against | domain | less error | more r | holds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case in sorted(c for c in found if c.mode == "policy" and c.late_s == 0):
+        for other in ("alone", "alone-long", "alone-more"):
+            base = found.get(Case(case.labels, 0.0, 0.0, other))
+            if base is None:
+                continue
+            for name, kept in groups.items():
+                pair = [base.said[:, kept], found[case].said[:, kept]]
+                (was, _, before), (now, _, after) = (tuple(x.mean() for x in figures(p, truth[kept])) for p in pair)
+                draws = drawn(pair, truth[kept])
+                less, gain = 1 - now / was, after / before - 1 if before > FAINT else float("nan")
+                shares = 1 - draws[1][0] / draws[0][0]
+                holds = "yes" if less >= LESS and gain >= MORE else "r alone" if gain >= MORE else "no"
+                grown = f"{before:.2f} to {after:.2f}" + (f", {gain:+.0%}" if before > FAINT else "")
                 lines.append(
-                    f"| 81 % less error, 21 % more correlation than {words} | {spoiled} | {less:+.0%} less | "
-                    f"{f'{more:+.0%}' if before > 0 else 'no r to compare'} | {holds} |"
+                    f"| {case.labels:.0%} | {case.spoiled:g} | {TOLD[other]} | {name} | {less:.0%} "
+                    f"{interval(shares, '.0%')} | {grown} | {holds} |"
                 )
-        if ("uniform", spoiled) in found:
-            was = float(np.mean([overall(run)[0] for run in found["uniform", spoiled]]))
-            lines.append(
-                f"| the policy beats believing always | {spoiled} | {mae:.1f} against {was:.1f} | | "
-                f"{'yes' if mae < was else 'no'} |"
-            )
+    return lines
+
+
+def policies(found: dict[Case, Scored], truth: Floats) -> list[str]:
+    """Compare the policy with believing always and with believing where it is right."""
+    lines = [
+        "| labels | spoiled | late, s | gate wider where the teacher is right | error less than always believed, per "
+        "minute | more than the oracle's |",
+        "|---|---|---|---|---|---|",
+    ]
+    for case in sorted(c for c in found if c.mode == "policy"):
+        words = []
+        for mode, sign in (("uniform", 1), ("oracle", -1)):
+            other = found.get(replace(case, mode=mode))
+            if other is None:
+                words.append("")
+                continue
+            (was, *_), (now, *_) = drawn([other.said, found[case].said], truth)
+            means = [float(figures(one, truth)[0].mean()) for one in (other.said, found[case].said)]
+            words.append(f"{sign * (means[0] - means[1]):+.1f} {interval(sign * (was - now), '+.1f')}")
+        gate = f"in {np.mean(found[case].gates):.0%} of pairs"
+        lines.append(
+            f"| {case.labels:.0%} | {case.spoiled:g} | {case.late_s:g} | {gate} | " + " | ".join(words) + " |"
+        )
     return lines
 
 
@@ -288,9 +450,7 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "score", "cost"])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=["teacher", *TOLD])
-    parser.add_argument("--spoiled", type=float, nargs="+", default=[0.0, 0.4])
-    parser.add_argument("--labels", type=float, default=0.01)
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each domain, to score on")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")

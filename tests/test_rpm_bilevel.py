@@ -286,7 +286,9 @@ def test_schedule_is_the_papers():
     usual = Schedule()
     assert (usual.interval, usual.rate, usual.weight, usual.how) == (10, 1e-4, 1.0, "jvp")
     assert [step for step in range(31) if usual.due(step)] == [0, 10, 20, 30]
-    for wrong in ({"interval": 0}, {"rate": 0.0}, {"virtual_rate": -1.0}, {"how": "guess"}):
+    late = Schedule(start=4, interval=3)
+    assert [step for step in range(12) if late.due(step)] == [4, 7, 10]
+    for wrong in ({"interval": 0}, {"start": -1}, {"rate": 0.0}, {"virtual_rate": -1.0}, {"how": "guess"}):
         with pytest.raises(UsageError):
             Schedule(**wrong)
 

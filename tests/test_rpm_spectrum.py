@@ -209,7 +209,7 @@ def test_gradients_are_those_of_the_formulas():
         (lambda: features(torch.zeros(2, 64), rate_hz=4.0), "band"),
         (lambda: components(features(torch.rand(1, 64)), features(torch.rand(1, 128))), "student's spectra"),
         (lambda: relation(features(torch.rand(1, 64)), features(torch.rand(2, 64))), "student's spectra"),
-        (lambda: supervised(torch.zeros(1, 64), torch.zeros(1, 65)), "pulse"),
+        (lambda: supervised(torch.zeros(1, 64), torch.zeros(1, 65)), "label"),
     ],
 )
 def test_what_does_not_fit_is_refused(asked, problem):

@@ -20,7 +20,7 @@ from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated
 from perfuse.learn.sources import HELD, SPAN, batch_of, filmed, heard, held_back, mixed, sources  # noqa: E402
 from perfuse.learn.task import Bilevel, Task, Taught  # noqa: E402
 from perfuse.nn.trust import right  # noqa: E402
-from perfuse.papers.rpm_distill.compact import Compact  # noqa: E402
+from perfuse.papers.rpm_distill.compact import Compact, _moving  # noqa: E402
 from perfuse.papers.rpm_distill.explain import gates_of, looked  # noqa: E402
 from perfuse.papers.rpm_distill.problem import compare  # noqa: E402
 from perfuse.papers.rpm_distill.sense import (  # noqa: E402
@@ -117,9 +117,12 @@ def test_what_a_task_is(batch):
     assert RpmTask(network="factorizephys", size=36).view == Crop(36)
     assert RpmTask(network="factorizephys").view == Crop(128)
     assert not RpmTask(network="factorizephys").student.network.padded
-    card = RpmTask().card()
+    card = RpmTask(labels=0.2).card()
     assert card["provenance"] == "reconstructed"
     assert "the student is ours" in card["deviations"]
+    assert "20% of the clips have labels" in card["deviations"]
+    assert "36 to 240 a minute" in RpmTask(band="house").card()["deviations"]
+    assert sum(p.numel() for p in RpmTask(width=32).student.parameters()) == 30_439
 
 
 def test_the_first_losses_of_every_mode(batch):
@@ -481,6 +484,25 @@ def test_a_small_student_reads_each_clip_alone_whatever_its_light():
     assert torch.isfinite(network(torch.zeros(1, 3, 20, 4, 4))).all()
     with pytest.raises(UsageError, match="2 frames or more"):
         network(torch.zeros(1, 3, 1, 4, 4))
+
+
+@pytest.mark.parametrize("breath", [False, True])
+def test_a_graph_says_what_the_network_says(monkeypatch, breath):
+    """Running sums in training, one operator in graphs."""
+    torch.manual_seed(0)
+    network = Compact(breath=breath).eval()
+    clip = planted([70.0, 90.0], 400, 4, depth=2.0).clip
+    with torch.no_grad():
+        plain = network(clip)
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+        graph = network(clip)
+    assert torch.allclose(plain, graph, atol=1e-4 * float(plain.std()))
+
+
+def test_moving_averages_are_those_of_the_definition():
+    x = 5 + torch.rand(1, 3, 50, 2, dtype=torch.float64).cumsum(2)
+    wanted = torch.stack([x[:, :, max(0, k - 7) : k + 8].mean(2) for k in range(50)], 2)
+    assert torch.allclose(_moving(x, 7), wanted)
 
 
 @pytest.mark.slow

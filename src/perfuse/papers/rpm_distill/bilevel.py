@@ -60,6 +60,10 @@ class Schedule:
     inner_prior : float
         The release's ``gate_reg``: added to the inner loss in the same way, where it reaches the policy by the
         virtual step alone, and with ``detach`` not at all.
+    start : int
+        Steps of the student before the policy learns at all; 0 as released. Before a student knows anything slopes
+        are hundreds of times what they are later (measured), and Adam, which divides by the largest of its memory,
+        then hardly moves for hundreds of updates. ASSUMED.
     """
 
     interval: int = 10
@@ -71,6 +75,7 @@ class Schedule:
     detach: bool = True
     prior: float = 0.0
     inner_prior: float = 0.0
+    start: int = 0
 
     def __post_init__(self) -> None:
         if self.how not in HOW:
@@ -83,15 +88,16 @@ class Schedule:
             raise UsageError(
                 "inner_prior does not reach a policy whose input is detached.", "Give prior in its place."
             )
-        if self.interval < 1 or self.rate <= 0 or (self.virtual_rate or 1) <= 0:
+        if self.interval < 1 or self.start < 0 or self.rate <= 0 or (self.virtual_rate or 1) <= 0:
             raise UsageError(
-                f"interval {self.interval}, rate {self.rate:g}, virtual_rate {self.virtual_rate}.",
-                "Give an interval of 1 or more, and rates above 0.",
+                f"interval {self.interval}, start {self.start}, rate {self.rate:g}, "
+                f"virtual_rate {self.virtual_rate}.",
+                "Give an interval of 1 or more, a start of 0 or more, and rates above 0.",
             )
 
     def due(self, step: int) -> bool:
         """Whether the policy learns before this step of the student, counted from 0."""
-        return step % self.interval == 0
+        return step >= self.start and (step - self.start) % self.interval == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

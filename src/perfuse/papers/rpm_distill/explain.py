@@ -16,10 +16,9 @@ from perfuse.core.errors import SourceError, UsageError
 from perfuse.learn import checkpoint
 from perfuse.learn.recipe import Recipe, Simulated, build
 from perfuse.nn.losses import spectrum
-from perfuse.nn.trust import CLOSE, RATES, right
 from perfuse.papers.rpm_distill.problem import compare
-from perfuse.papers.rpm_distill.spectrum import BAND_HZ
 from perfuse.papers.rpm_distill.task import RpmTask
+from perfuse.papers.rpm_distill.vital import Vital
 from perfuse.synth.batch import Batch
 from perfuse.synth.stream import stream
 
@@ -110,7 +109,7 @@ def gates_of(folder: str | Path, clips: int = 16) -> Gates:
     """
     if not 1 <= clips <= MOST:
         raise UsageError(f"{clips} clips were asked for.", f"Pass 1 to {MOST}.")
-    task, recipe = _opened(Path(folder))
+    task, recipe = opened(Path(folder))
     found: list[Gates] = []
     how = recipe.simulated or Simulated()
     batches = stream(
@@ -133,11 +132,12 @@ def looked(task: RpmTask, batch: Batch) -> Gates:
     """
     task.student.eval()
     wave, taught = task.student.get_submodule("network")(batch.clip), task.taught(batch)
-    seen = compare(wave, taught, batch.pulse, rate_hz=batch.rate_hz, late=task.late)
-    good = right(taught, batch)
+    vital = task.vital
+    seen = compare(wave, taught, vital.label(batch), rate_hz=batch.rate_hz, late=task.late, vital=vital)
+    good = vital.right(taught, batch)
     advice = task.advise(seen, good)
     length, radar = wave.shape[1] - task.late, "radar" in task.needs
-    first = int(np.ceil(BAND_HZ[0] * length / batch.rate_hz - 1e-6))
+    first = int(np.ceil(vital.band_hz[0] * length / batch.rate_hz - 1e-6))
     bins = first + np.arange(seen.relation.shape[2])
     return Gates(
         per_min=60.0 * bins * batch.rate_hz / length,
@@ -145,16 +145,25 @@ def looked(task: RpmTask, batch: Batch) -> Gates:
         teacher=_plain(seen.relation[:, 1]),
         gate=_plain(advice.gate),
         mix=_plain(advice.mix),
-        said=_rates(wave, batch.rate_hz),
-        taught=_rates(taught, batch.rate_hz),
-        truth=_plain(batch.heart_rate),
+        said=_rates(vital, wave, batch.rate_hz),
+        taught=_rates(vital, taught, batch.rate_hz),
+        truth=_plain(vital.rate(batch)),
         right=_plain(good) > 0,
         domains=tuple(one.domain for one in batch.settings) or ("",) * len(wave),
         qualities=tuple(one.radar_quality if radar else "" for one in batch.settings) or ("",) * len(wave),
     )
 
 
-def _opened(folder: Path) -> tuple[RpmTask, Recipe]:
+def opened(folder: Path) -> tuple[RpmTask, Recipe]:
+    """Return the task of a training with the weights that count, teacher and policy among them, and its recipe.
+
+    Raises
+    ------
+    SourceError
+        If it is no run, it has no checkpoint yet, or its teacher is gone.
+    UsageError
+        If nobody taught in it.
+    """
     try:
         content = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
         mark = content.pop("mark")
@@ -177,9 +186,9 @@ def _opened(folder: Path) -> tuple[RpmTask, Recipe]:
     return task, recipe
 
 
-def _rates(wave: torch.Tensor, rate_hz: float) -> Floats:
-    low, high = 60 * BAND_HZ[0] - CLOSE, 60 * BAND_HZ[1] + CLOSE
-    lines = RATES[RATES.ge(low) & RATES.le(high)]
+def _rates(vital: Vital, wave: torch.Tensor, rate_hz: float) -> Floats:
+    (low, high), rates = vital.band_hz, vital.rates
+    lines = rates[rates.ge(60 * low - vital.close) & rates.le(60 * high + vital.close)]
     return _plain(lines[spectrum(wave, lines, rate_hz).argmax(1)])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from perfuse.nn.losses import batch_mean, has_pulse
 from perfuse.papers.rpm_distill.spectrum import PEARSON_WEIGHT, components, features, relation, supervised
+from perfuse.papers.rpm_distill.vital import PULSE, Vital
 
 Weights = Mapping[str, Tensor]
 """A student's parameters by name."""
@@ -55,6 +56,7 @@ def compare(
     rate_hz: float = 30.0,
     late: int = 0,
     shape: float = PEARSON_WEIGHT,
+    vital: Vital = PULSE,
 ) -> Compared:
     """Return a student's waves beside the teacher's and the label.
 
@@ -70,6 +72,8 @@ def compare(
         Samples by which the teacher runs behind: its sample i is of the student's moment i - late.
     shape : float
         Weight of the correlation in the supervised loss.
+    vital : Vital
+        What is measured, and in which band.
 
     Raises
     ------
@@ -77,16 +81,18 @@ def compare(
         If too little is left to have a spectrum.
     """
     count = wave.shape[1]
-    own = features(wave[:, : count - late], rate_hz=rate_hz)
-    theirs = features(taught[:, late:count].detach(), rate_hz=rate_hz)
-    known = labelled(wave, pulse, rate_hz=rate_hz, shape=shape)
+    own = features(wave[:, : count - late], rate_hz=rate_hz, band_hz=vital.band_hz)
+    theirs = features(taught[:, late:count].detach(), rate_hz=rate_hz, band_hz=vital.band_hz)
+    known = labelled(wave, pulse, rate_hz=rate_hz, shape=shape, vital=vital)
     return Compared(known, components(own, theirs), relation(own, theirs))
 
 
-def labelled(wave: Tensor, pulse: Tensor, *, rate_hz: float = 30.0, shape: float = PEARSON_WEIGHT) -> Tensor:
-    """Return the supervised loss, (): the mean over clips whose label has a pulse; 0 if there are none."""
+def labelled(
+    wave: Tensor, pulse: Tensor, *, rate_hz: float = 30.0, shape: float = PEARSON_WEIGHT, vital: Vital = PULSE
+) -> Tensor:
+    """Return the supervised loss, (): the mean over clips whose label moves; 0 if there are none."""
     pulse = pulse[:, : wave.shape[1]]
-    return batch_mean(supervised(wave, pulse, rate_hz=rate_hz, shape=shape), has_pulse(pulse))
+    return batch_mean(supervised(wave, pulse, rate_hz=rate_hz, shape=shape, vital=vital), has_pulse(pulse))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +114,8 @@ class Held:
         Samples by which the teacher runs behind.
     shape : float
         Weight of the correlation in the supervised loss.
+    vital : Vital
+        What is measured, and in which band.
     """
 
     student: nn.Module
@@ -119,16 +127,21 @@ class Held:
     rate_hz: float = 30.0
     late: int = 0
     shape: float = PEARSON_WEIGHT
+    vital: Vital = PULSE
 
     def inner(self, weights: Weights) -> Compared:
         """Return what the student learns from, with its dropout."""
         wave = _asked(self.student, weights, self.clip, training=True)
-        return compare(wave, self.taught, self.pulse, rate_hz=self.rate_hz, late=self.late, shape=self.shape)
+        return compare(wave, self.taught, self.pulse, late=self.late, **self._how)
 
     def outer(self, weights: Weights) -> Tensor:
         """Return the supervised loss on the clips held back."""
         wave = _asked(self.student, weights, self.held_clip, training=False)
-        return labelled(wave, self.held_pulse, rate_hz=self.rate_hz, shape=self.shape)
+        return labelled(wave, self.held_pulse, **self._how)
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"rate_hz": self.rate_hz, "shape": self.shape, "vital": self.vital}
 
 
 def _asked(student: nn.Module, weights: Weights, clip: Tensor, *, training: bool) -> Tensor:

@@ -24,6 +24,9 @@ from perfuse.methods.network import Network
 from perfuse.nn.frozen import Frozen
 from perfuse.nn.losses import full
 from perfuse.papers.rpm_distill.teacher import SMALL, WIDTHS, RadarPhase, RadarTeacher
+from perfuse.papers.rpm_distill.vital import PULSE, Vital
+from perfuse.radar.frontend import phase_steps
+from perfuse.radar.kinds import BINS
 from perfuse.synth.batch import Batch
 from perfuse.synth.settings import stream as chance
 
@@ -33,8 +36,9 @@ SENSES: dict[str, Callable[[], nn.Module]] = {
     "radar-phase": RadarPhase,
 }
 """Networks that read a radar."""
-CONTACT = "contact"
+CONTACT, RADAR = "contact", "radar"
 NEEDS = "Name a run of a radar-teacher, a bundle of any network, or contact: model.teacher=..."
+BREATH_NEEDS = "Name a bundle of a network that tells respiration, or radar, which is a chest's own movement."
 RECIPE = "recipe.json"
 RATE_HZ = 30.0
 SLOW, FAST = (0.55, 0.75), (1.35, 1.7)
@@ -79,6 +83,22 @@ class Radar(nn.Module):
         return wave
 
 
+class Chest(nn.Module):
+    """The chest's movement as a radar sees it, by the phase of its echo: breathing needs no network."""
+
+    needs = frozenset({"radar"})
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return how far it came nearer, (B, T), in radians of the echo, without its mean and straight drift."""
+        rows = radar_of(batch).detach().cpu().double().numpy().swapaxes(1, 2)  # (B, T, 10)
+        steps, _ = phase_steps(rows[..., :BINS] + 1j * rows[..., BINS:])
+        nearer = -np.cumsum(steps, axis=1)
+        at = np.linspace(-1.0, 1.0, nearer.shape[1])
+        nearer -= nearer.mean(1, keepdims=True)
+        nearer -= (nearer @ at)[:, None] / (at @ at) * at
+        return torch.from_numpy(nearer).to(batch.clip)
+
+
 class Contact(nn.Module):
     """The contact sensor beside the film, with its faults; nothing where nothing arrived."""
 
@@ -94,9 +114,9 @@ class Other(nn.Module):
 
     needs: frozenset[str] = frozenset()
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, vital: Vital = PULSE) -> None:
         super().__init__()
-        self.asked = network
+        self.asked, self.vital = network, vital
 
     def forward(self, batch: Batch) -> Tensor:
         """Return what it says, (B, T).
@@ -118,15 +138,18 @@ class Other(nn.Module):
         return torch.from_numpy(said).to(batch.clip.device)
 
 
-def load_teacher(name: str, view: Grid | Crop) -> nn.Module:
+def load_teacher(name: str, view: Grid | Crop, vital: Vital = PULSE) -> nn.Module:
     """Return who teaches.
 
     Parameters
     ----------
     name : str
-        ``contact``; the folder of a training of a radar network; or a bundle of any network of the student's view.
+        Of the pulse: ``contact``; the folder of a training of a radar network; or a bundle of any network of the
+        student's view. Of breathing: ``radar``, or such a bundle.
     view : Grid or Crop
         Of the student.
+    vital : Vital
+        What is taught.
 
     Raises
     ------
@@ -135,11 +158,15 @@ def load_teacher(name: str, view: Grid | Crop) -> nn.Module:
     UsageError
         If it is something else, or sees clips of another view.
     """
-    if name == CONTACT:
-        return Contact()
     place = Path(name)
     if (place / MODEL_FILE).is_file() or place.suffix == ".onnx":
-        return _bundled(place, view)
+        return _bundled(place, view, vital)
+    if vital.name == "respiration":
+        if name != RADAR:
+            raise UsageError(f"{name} tells nothing of breathing.", BREATH_NEEDS)
+        return Chest()
+    if name == CONTACT:
+        return Contact()
     if (place / RECIPE).is_file():
         return Radar(load_radar(place))
     raise SourceError(f"There is no teacher at {place}.", NEEDS)
@@ -178,7 +205,7 @@ def load_radar(folder: Path) -> nn.Module:
     return made.network.eval()
 
 
-def _bundled(place: Path, view: Grid | Crop) -> Other:
+def _bundled(place: Path, view: Grid | Crop, vital: Vital) -> Other:
     content, text, name = read_files(place)
     if text is None:
         raise SourceError(f"{name} has no card.", NEEDS)
@@ -188,7 +215,7 @@ def _bundled(place: Path, view: Grid | Crop) -> Other:
             f"The teacher of {place} sees {spec.view}, the student {view}.",
             "Let both see the same: model.size and model.rate_hz, or another student.",
         )
-    return Other(Network(content, name))
+    return Other(Network(content, name), vital)
 
 
 def radar_of(batch: Batch) -> Tensor:

@@ -15,9 +15,8 @@ from torch.nn import functional
 
 from perfuse.core.errors import UsageError
 from perfuse.nn.losses import full, has_pulse, whole
+from perfuse.papers.rpm_distill.vital import PULSE, Vital
 
-BAND_HZ = (0.75, 3.0)
-"""45 to 180 beats per minute."""
 PARTS = ("peak", "off_peak", "shape")
 """The three ways in which spectra are compared, in this order everywhere."""
 SHORTEST = 8
@@ -25,10 +24,8 @@ SHORTEST = 8
 EPS = 1e-8
 PEARSON_WEIGHT = 0.01
 """Of the correlation beside the signal-to-noise ratio: the label's rate, not its shape, decides."""
-POINTS = 1024
-"""Of the transform that the signal-to-noise ratio is read from; more for waves that are longer."""
-REACH = 4
-"""Bins of it on either side of the label's rate that are signal."""
+OFFSETS_HZ = 0.5
+"""An offset leaks into bands that begin below this, and is taken off there. The release leaves it."""
 SILENCE = 1e-12
 """Power that a flat prediction is taken to have: its ratio is then finite."""
 
@@ -58,7 +55,7 @@ class Features:
     share: Tensor
 
 
-def features(wave: Tensor, *, rate_hz: float = 30.0, band_hz: tuple[float, float] = BAND_HZ) -> Features:
+def features(wave: Tensor, *, rate_hz: float = 30.0, band_hz: tuple[float, float] = PULSE.band_hz) -> Features:
     """Return the spectra of waves.
 
     Parameters
@@ -152,42 +149,47 @@ def pearson(prediction: Tensor, pulse: Tensor) -> Tensor:
     return 1 - xy / ((xx + 1e-2) * (yy + 1e-2)).sqrt()
 
 
-def noise(prediction: Tensor, pulse: Tensor, *, rate_hz: float = 30.0) -> Tensor:
+def noise(prediction: Tensor, label: Tensor, *, rate_hz: float = 30.0, vital: Vital = PULSE) -> Tensor:
     """Return minus the signal-to-noise ratio of predictions (B, N) in dB, (B,).
 
     Of a padded spectrum: signal is the power in 8 bins around the label's strongest line, noise the rest of the band.
-    No harmonics: they count as noise.
+    No harmonics: they count as noise. (8 bins of 1024 points at 30 a second; as wide at others.)
     """
-    x, y = full(prediction), full(pulse)
-    points = max(POINTS, 2 ** math.ceil(math.log2(x.shape[1])))  # ASSUMED beyond 1024: the release would cut
-    low, high = (round(edge * points / rate_hz) for edge in BAND_HZ)
+    x, y = full(prediction), full(label)
+    points = max(vital.points, 2 ** math.ceil(math.log2(x.shape[1])))  # ASSUMED beyond 1024: the release would cut
+    low, high = (round(edge * points / rate_hz) for edge in vital.band_hz)
+    reach = max(1, round(vital.reach_hz * points / rate_hz))
+    if vital.band_hz[0] < OFFSETS_HZ:
+        x, y = (wave - wave.mean(1, keepdim=True) for wave in (x, y))
     said, true = _power(x, points) / points**2, _power(y, points)
     at = torch.arange(said.shape[1], device=x.device)
     band = (at >= low) & (at < high)
     line = true.masked_fill(~band, -1).argmax(1, keepdim=True)
-    near = (at >= line - REACH) & (at < line + REACH)
+    near = (at >= line - reach) & (at < line + reach)
     signal = (said * near).sum(1).clamp(min=SILENCE)
     return -10 * torch.log10(signal / ((said * (band & ~near)).sum(1) + 1e-7))
 
 
-def supervised(prediction: Tensor, pulse: Tensor, *, rate_hz: float = 30.0, shape: float = PEARSON_WEIGHT) -> Tensor:
+def supervised(
+    prediction: Tensor, label: Tensor, *, rate_hz: float = 30.0, shape: float = PEARSON_WEIGHT, vital: Vital = PULSE
+) -> Tensor:
     """Return what labels teach (B,): ``shape`` times :func:`pearson`, and :func:`noise`.
 
-    0 without gradient for clips whose label has no pulse.
+    0 without gradient for clips whose label does not move.
 
     Raises
     ------
     UsageError
         If shapes differ.
     """
-    if prediction.shape != pulse.shape or prediction.ndim != 2:
+    if prediction.shape != label.shape or prediction.ndim != 2:
         raise UsageError(
-            f"A prediction {tuple(prediction.shape)} and a pulse {tuple(pulse.shape)} were given.",
+            f"A prediction {tuple(prediction.shape)} and a label {tuple(label.shape)} were given.",
             "Give two of (B, N).",
         )
-    label = whole(pulse).to(full(prediction))
-    loss = shape * pearson(prediction, label) + noise(prediction, label, rate_hz=rate_hz)
-    return torch.where(has_pulse(pulse), loss, 0.0)
+    true = whole(label).to(full(prediction))
+    loss = shape * pearson(prediction, true) + noise(prediction, true, rate_hz=rate_hz, vital=vital)
+    return torch.where(has_pulse(label), loss, 0.0)
 
 
 def _power(wave: Tensor, points: int) -> Tensor:

@@ -25,6 +25,8 @@ PULSE: Sizes = ((16, 12, 1), (12, 8, 1), (8, 1, 1))
 SMALLEST = 71
 """Pixels a side of which one cell is left at the end."""
 DROPOUT = 0.1
+NEVER = -20.0
+"""Logit of what cannot be right."""
 
 
 class Attention(nn.Module):
@@ -149,16 +151,22 @@ class Student(nn.Module):
         (B, 3, T, H, W) to (B, T), or to (B, T - 1) if its ``steps`` is true.
     trust : Trust, optional
         Ours, and outside of the network: no gradient leads back.
+    says : {"pulse", "respiration"}
+        What its wave is called. One of breathing says nothing of the heart: its ``pulse`` is flat, its ``quality``
+        :data:`NEVER`, since a bundle without a pulse is none.
     """
 
-    def __init__(self, network: nn.Module, trust: Trust | None = None) -> None:
+    def __init__(self, network: nn.Module, trust: Trust | None = None, says: str = "pulse") -> None:
         super().__init__()
-        self.network, self.trust = network, trust
+        self.network, self.trust, self.says = network, trust, says
 
     def forward(self, clip: Tensor) -> dict[str, Tensor]:
-        """Return ``pulse`` (B, T), and from a judge ``quality`` (B,), a logit."""
-        pulse = self.network(torch.cat([clip, clip[:, :, -1:]], 2) if self.network.steps else clip)
-        return {"pulse": pulse} if self.trust is None else {"pulse": pulse, "quality": self.trust(clip, [pulse])}
+        """Return the wave (B, T), and from a judge ``quality`` (B,), a logit."""
+        wave = self.network(torch.cat([clip, clip[:, :, -1:]], 2) if self.network.steps else clip)
+        if self.says == "respiration":
+            flat = torch.zeros_like(wave)
+            return {"pulse": flat, "quality": flat[:, 0] + NEVER, "respiration": wave}
+        return {"pulse": wave} if self.trust is None else {"pulse": wave, "quality": self.trust(clip, [wave])}
 
 
 def _convolution(inputs: int, outputs: int, stride: int, padded: bool) -> nn.Conv3d:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -14,30 +13,25 @@ from torch.nn import functional
 from perfuse.core.errors import UsageError
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.losses import batch_mean, full
-from perfuse.nn.trust import Trust, right
-from perfuse.papers.rpm_distill.bilevel import Schedule
+from perfuse.nn.trust import Trust
 from perfuse.papers.rpm_distill.card import card_of
-from perfuse.papers.rpm_distill.compact import Compact
 from perfuse.papers.rpm_distill.learner import Learner
+from perfuse.papers.rpm_distill.made import SIZES, WIDTH, made, one_of, schedule_of, vital_of, within
 from perfuse.papers.rpm_distill.policy import Advice, Policy, advised
 from perfuse.papers.rpm_distill.problem import Compared, Held, compare, labelled
 from perfuse.papers.rpm_distill.sense import (
     NEEDS,
     RATE_HZ,
     SENSES,
-    RadarNetwork,
     known,
     load_teacher,
     radar_of,
     spoiled,
 )
 from perfuse.papers.rpm_distill.spectrum import PARTS, PEARSON_WEIGHT, distillation
-from perfuse.papers.rpm_distill.student import SMALLEST, FactorizePhys, Student
 from perfuse.papers.rpm_distill.teacher import rotated
 from perfuse.synth.batch import Batch
 
-SIZES = {"factorizephys": 128, "small": 6} | dict.fromkeys(SENSES, 6)
-"""Pixels, or cells, a side where a recipe names none."""
 MODES = ("policy", "uniform", "alone", "policy-blind", "oracle")
 """Who decides how far the teacher is believed: the policy; nobody, it always is; nobody, it never is; a policy that
 sees nothing of the clip; the truth."""
@@ -55,8 +49,13 @@ class RpmTask:
     network : str
         What learns: ``factorizephys``, the paper's student; ``small``, ours. Or who teaches them afterwards:
         ``radar-teacher``, the paper's; ``radar-teacher-small``, narrower; ``radar-phase``, ours.
+    vital, band : str
+        What is learnt: ``pulse``, or ``respiration``, which the paper only mentions. In the band of the ``paper``, or
+        of the ``house``: all heart rates that this project measures.
     size, rate_hz
         The view: pixels a side, cells for ``small``; 0 is 128 and 6. Frames per second.
+    width : int
+        Channels of the network ``small``.
     teacher : str
         Who teaches, see :func:`perfuse.papers.rpm_distill.sense.load_teacher`.
     mode : str
@@ -92,8 +91,11 @@ class RpmTask:
         self,
         *,
         network: str = "small",
+        vital: str = "pulse",
+        band: str = "paper",
         size: int = 0,
         rate_hz: float = RATE_HZ,
+        width: int = WIDTH,
         teacher: str = "",
         mode: str = MODES[0],
         labels: float = 1.0,
@@ -104,11 +106,12 @@ class RpmTask:
         schedule: Mapping[str, Any] | None = None,
         look: int = 100,
     ) -> None:
-        _one_of("network", network, tuple(SIZES))
-        _one_of("mode", mode, MODES)
-        _within("labels", labels, 1.0)
-        _within("teacher_spoiled", teacher_spoiled, 1.0)
-        _within("teacher_late_s", teacher_late_s, LATEST_S)
+        one_of("network", network, tuple(SIZES))
+        one_of("mode", mode, MODES)
+        within("labels", labels, 1.0)
+        within("teacher_spoiled", teacher_spoiled, 1.0)
+        within("teacher_late_s", teacher_late_s, LATEST_S)
+        self.vital = vital_of(vital, band, network, trust)
         self.network, self.mode, self.labels, self.spoiled = network, mode, labels, teacher_spoiled
         self.shape, self.look = shape, max(1, look)
         self.late = round(teacher_late_s * rate_hz)
@@ -116,7 +119,7 @@ class RpmTask:
         self.view: Grid | Crop = Crop(size, rate_hz) if network == "factorizephys" else Grid(size, size, rate_hz)
         self.senses = network in SENSES
         judge = Trust(1, rate_hz=rate_hz) if trust and not self.senses else None
-        self.student: nn.Module = _made(network, size, rate_hz, judge)
+        self.student: nn.Module = made(network, size, rate_hz, width, judge, self.vital)
         self.weights: Mapping[str, float] = WEIGHTS | ({"quality": DOUBT} if judge else {})
         self.teacher: nn.Module | None = None
         self.learner: Learner | None = None
@@ -124,12 +127,12 @@ class RpmTask:
         if self.senses or mode == "alone":
             self.weights = {**self.weights, "distil": 0.0}
         if not self.senses and teacher:
-            self.teacher = helpers["teacher"] = load_teacher(teacher, self.view)
+            self.teacher = helpers["teacher"] = load_teacher(teacher, self.view, self.vital)
         if not self.senses and mode.startswith("policy"):
             policy = Policy(blind=mode == "policy-blind")
-            self.learner = helpers["learner"] = Learner(policy, _schedule(schedule or {}))
+            self.learner = helpers["learner"] = Learner(policy, schedule_of(schedule or {}))
         self.helpers: nn.Module = nn.ModuleDict(helpers)
-        self.needs = frozenset({"pulse"}) | ({"radar"} if self.senses else getattr(self.teacher, "needs", set()))
+        self.needs = frozenset({vital}) | ({"radar"} if self.senses else getattr(self.teacher, "needs", set()))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses that have a weight now, and told things.
@@ -151,13 +154,13 @@ class RpmTask:
         if self.senses:
             return self._sensed(batch)
         wave = self._speaker()(batch.clip)
-        how: dict[str, Any] = {"rate_hz": batch.rate_hz, "shape": self.shape}
+        label, how = self.vital.label(batch), self._how(batch)
         if "distil" not in wanted:
-            found = {"supervised": labelled(wave, batch.pulse, **how)} if "supervised" in wanted else {}
+            found = {"supervised": labelled(wave, label, **how)} if "supervised" in wanted else {}
         else:
             taught = self.taught(batch)
-            seen = compare(wave, taught, batch.pulse, late=self.late, **how)
-            found = self._taught(seen, right(taught, truth), torch.isfinite(truth.heart_rate))
+            seen = compare(wave, taught, label, late=self.late, **how)
+            found = self._taught(seen, self.vital.right(taught, truth), torch.isfinite(self.vital.rate(truth)))
         if "quality" in wanted:
             found |= self._doubt(batch, wave)
         return found
@@ -201,16 +204,16 @@ class RpmTask:
         self.learner.schedule = replace(
             self.learner.schedule, weight=weight, supervised=self.weights.get("supervised", 0.0)
         )
+        taught, label = self.taught(batch), self.vital.label
         problem = Held(
-            network, batch.clip, self.taught(batch), batch.pulse, held.clip, held.pulse, batch.rate_hz, self.late,
-            self.shape,
-        )  # fmt: skip
+            network, batch.clip, taught, label(batch), held.clip, label(held), late=self.late, **self._how(batch)
+        )
         told = self.learner.update(problem, dict(network.named_parameters()), rate, average=average)
         return {f"policy_{name}": value for name, value in told.items()}
 
     def card(self) -> dict[str, Any]:
         """Return the card."""
-        return card_of(self.network, self.mode, self.view, self.shape)
+        return card_of(self.network, self.mode, self.view, self.shape, self.vital, self.labels)
 
     def _speaker(self) -> nn.Module:
         """Return the network alone, as RPM-Distill trains it."""
@@ -221,8 +224,11 @@ class RpmTask:
         if self.labels >= 1:
             return batch
         kept = torch.from_numpy(known(batch.items, self.labels)).to(batch.pulse.device)
-        rate = torch.where(kept, batch.heart_rate, torch.nan)
-        return replace(batch, pulse=torch.where(kept[:, None], batch.pulse, 0.0), heart_rate=rate)
+        return self.vital.without(batch, kept)
+
+    def _how(self, batch: Batch) -> dict[str, Any]:
+        """Return what all comparisons of waves need to know."""
+        return {"rate_hz": batch.rate_hz, "shape": self.shape, "vital": self.vital}
 
     def _taught(self, seen: Compared, good: Tensor, beats: Tensor) -> dict[str, Tensor]:
         """Return the losses, and how the gate lies to the truth."""
@@ -242,7 +248,7 @@ class RpmTask:
         judge = self.student.trust
         if not isinstance(judge, Trust):
             raise UsageError("The loss quality has a weight, but there is no judge.", "Set model.trust=true.")
-        good = right(wave, batch)
+        good = self.vital.right(wave, batch)
         logit = judge(batch.clip[:, :, : wave.shape[1]], [wave])
         loss = functional.binary_cross_entropy_with_logits(logit.float(), good, reduction="none")
         judged = torch.ones_like(good) > 0
@@ -255,8 +261,8 @@ class RpmTask:
         angle = 2 * torch.pi * torch.rand(len(batch.items))
         wave = self.student(rotated(radar_of(batch), angle))["pulse"]
         return {
-            "supervised": labelled(wave, batch.pulse, rate_hz=batch.rate_hz, shape=self.shape),
-            "right": batch_mean(right(wave, batch), torch.isfinite(batch.heart_rate)),
+            "supervised": labelled(wave, batch.pulse, **self._how(batch)),
+            "right": batch_mean(self.vital.right(wave, batch), torch.isfinite(batch.heart_rate)),
         }
 
     @torch.no_grad()
@@ -265,35 +271,6 @@ class RpmTask:
         self.student.eval()
         wave = self.student(radar_of(held))["pulse"]
         self.student.train()
-        good = batch_mean(right(wave, held), torch.isfinite(held.heart_rate))
-        loss = labelled(wave, held.pulse, rate_hz=held.rate_hz, shape=self.shape)
+        good = batch_mean(self.vital.right(wave, held), torch.isfinite(held.heart_rate))
+        loss = labelled(wave, held.pulse, **self._how(held))
         return {"held_right": float(good), "held_supervised": float(loss)}
-
-
-def _made(network: str, size: int, rate_hz: float, judge: Trust | None) -> nn.Module:
-    if network in SENSES:
-        if rate_hz != RATE_HZ:
-            raise UsageError(f"A radar network at {rate_hz:g} Hz was asked for.", f"It hears {RATE_HZ:g} a second.")
-        return RadarNetwork(SENSES[network]())
-    if network == "small":
-        return Student(Compact(rate_hz=rate_hz), judge)
-    return Student(FactorizePhys(padded=size < SMALLEST, level=255.0), judge)
-
-
-def _schedule(asked: Mapping[str, Any]) -> Schedule:
-    own = {"weight": "distil", "supervised": "supervised"}
-    for name in own.keys() & asked.keys():
-        raise UsageError(f"schedule: {name} was given.", f"It is the weight of a loss: weights.{own[name]}.")
-    return Schedule(**asked)
-
-
-def _one_of(what: str, given: str, there: Sequence[str]) -> None:
-    if given not in there:
-        near = get_close_matches(str(given), there, n=1)
-        guess = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no {what} {given!r}.", f"{guess}Available: {', '.join(there)}.")
-
-
-def _within(what: str, given: float, most: float) -> None:
-    if not 0 <= given <= most:
-        raise UsageError(f"{what}: {given!r} was given.", f"Pass 0 to {most:g}.")

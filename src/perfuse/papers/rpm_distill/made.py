@@ -1,0 +1,86 @@
+"""What a recipe asks for, checked, and made: the network, what it measures, how its policy learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from perfuse.core.errors import UsageError
+from perfuse.nn.trust import Trust
+from perfuse.papers.rpm_distill.bilevel import Schedule
+from perfuse.papers.rpm_distill.compact import Compact
+from perfuse.papers.rpm_distill.sense import RATE_HZ, SENSES, RadarNetwork
+from perfuse.papers.rpm_distill.student import SMALLEST, FactorizePhys, Student
+from perfuse.papers.rpm_distill.vital import BANDS, Vital
+
+SIZES = {"factorizephys": 128, "small": 6} | dict.fromkeys(SENSES, 6)
+"""Pixels, or cells, a side where a recipe names none."""
+WIDTH = 20
+"""Channels of the network ``small``."""
+
+
+def vital_of(vital: str, band: str, network: str, trust: bool) -> Vital:
+    """Return what is learnt, of which network, with a judge or without.
+
+    Raises
+    ------
+    UsageError
+        If there is no such vital sign or band, or it is not learnt by this network.
+    """
+    one_of("vital", vital, ("pulse", "respiration"))
+    one_of("band", band, tuple(b for v, b in BANDS if v == vital))
+    if vital == "respiration" and (network != "small" or trust):
+        raise UsageError(
+            f"Breathing from {network}{' with a judge' if trust else ''} was asked for.",
+            "It is learnt by the network small, model.trust=false; of a radar it needs no learning.",
+        )
+    return BANDS[vital, band]
+
+
+def made(network: str, size: int, rate_hz: float, width: int, judge: Trust | None, vital: Vital) -> nn.Module:
+    """Return what learns, before it has.
+
+    Raises
+    ------
+    UsageError
+        If a radar is to be heard at another rate than its own.
+    """
+    if network in SENSES:
+        if rate_hz != RATE_HZ:
+            raise UsageError(f"A radar network at {rate_hz:g} Hz was asked for.", f"It hears {RATE_HZ:g} a second.")
+        return RadarNetwork(SENSES[network]())
+    if network == "small":
+        breath = vital.name == "respiration"
+        return Student(Compact(rate_hz=rate_hz, width=width, breath=breath), judge, vital.name)
+    return Student(FactorizePhys(padded=size < SMALLEST, level=255.0), judge)
+
+
+def schedule_of(asked: Mapping[str, Any]) -> Schedule:
+    """Return how the policy learns.
+
+    Raises
+    ------
+    UsageError
+        If it is given what the weights of the losses say.
+    """
+    own = {"weight": "distil", "supervised": "supervised"}
+    for name in own.keys() & asked.keys():
+        raise UsageError(f"schedule: {name} was given.", f"It is the weight of a loss: weights.{own[name]}.")
+    return Schedule(**asked)
+
+
+def one_of(what: str, given: str, there: Sequence[str]) -> None:
+    """Raise UsageError if what was given is none of them."""
+    if given not in there:
+        near = get_close_matches(str(given), there, n=1)
+        guess = f"Did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"There is no {what} {given!r}.", f"{guess}Available: {', '.join(there)}.")
+
+
+def within(what: str, given: float, most: float) -> None:
+    """Raise UsageError if a number lies outside 0 to ``most``."""
+    if not 0 <= given <= most:
+        raise UsageError(f"{what}: {given!r} was given.", f"Pass 0 to {most:g}.")

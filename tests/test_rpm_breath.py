@@ -1,0 +1,199 @@
+"""RPM-Distill's second task, breathing: what is measured, a radar's chest as teacher, and a student that learns."""
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from perfuse.core.errors import UsageError  # noqa: E402
+from perfuse.core.view import Grid  # noqa: E402
+from perfuse.nn.trust import right as pulse_right  # noqa: E402
+from perfuse.papers.rpm_distill.compact import Compact  # noqa: E402
+from perfuse.papers.rpm_distill.explain import looked  # noqa: E402
+from perfuse.papers.rpm_distill.sense import Chest, load_teacher  # noqa: E402
+from perfuse.papers.rpm_distill.spectrum import noise, supervised  # noqa: E402
+from perfuse.papers.rpm_distill.task import RpmTask  # noqa: E402
+from perfuse.papers.rpm_distill.vital import HOUSE, PULSE, RESPIRATION  # noqa: E402
+from perfuse.synth.batch import Batch  # noqa: E402
+from planted import planted  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SIZE, FRAMES, RATE = 4, 900, 30.0
+
+
+def breathing(rates, seed=0):
+    """Return clips of heads that nod with breath under a light that drifts, and a radar that sees their chests."""
+    made, clips = torch.Generator().manual_seed(seed), len(rates)
+
+    def drawn(*shape):
+        return torch.rand(shape, generator=made)
+
+    rates = torch.as_tensor(rates, dtype=torch.float32)
+    t = torch.arange(FRAMES) / RATE
+    breath = torch.sin(2 * math.pi * (rates[:, None] / 60 * t + drawn(clips, 1)))
+    beat = torch.sin(2 * math.pi * ((1 + drawn(clips, 1)) * t + drawn(clips, 1)))
+    light = 6 * torch.sin(2 * math.pi * ((0.1 + 0.4 * drawn(clips, 1)) * t + drawn(clips, 1)))  # in breath's band
+    nod = torch.linspace(1, -1, SIZE)[:, None].expand(SIZE, SIZE)  # brighter above, darker below
+    cells = 120 + (light + 0.2 * beat)[..., None, None] + 3 * breath[..., None, None] * nod
+    clip = cells[:, None].expand(-1, 3, -1, -1, -1) + torch.randn(clips, 3, FRAMES, SIZE, SIZE, generator=made)
+    phase = -6 * breath + 0.3 * beat  # nearer with every breath in
+    radar = 0.02 * torch.randn(clips, 10, FRAMES, generator=made)
+    radar[:, 2], radar[:, 7] = radar[:, 2] + 1.5 + phase.cos(), radar[:, 7] + phase.sin()
+    return Batch(
+        clip=clip, pulse=beat, contact=beat, contact_valid=torch.ones_like(beat, dtype=torch.bool),
+        respiration=breath, radar=radar, heart_rate=torch.full((clips,), torch.nan), respiratory_rate=rates,
+        rate_hz=RATE, items=np.arange(clips) + 1000 * seed, settings=(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return breathing([9.0, 14.0, 20.0, 27.0])
+
+
+def test_what_is_right_depends_on_what_is_measured(clips):
+    wave = clips.respiration
+    assert RESPIRATION.right(wave, clips).all()
+    assert RESPIRATION.read(wave, RATE) == pytest.approx(clips.respiratory_rate, abs=0.5)
+    assert not RESPIRATION.right(wave.roll(1, 0), clips).any()
+    assert not PULSE.right(wave, clips).any()  # their hearts are unknown
+    hearts = planted([50.0, 75.0, 200.0], 256, 2)
+    assert torch.equal(PULSE.right(hearts.pulse, hearts), pulse_right(hearts.pulse, hearts))
+    kept = RESPIRATION.without(clips, torch.tensor([True, False, True, False]))
+    assert kept.respiration.any(1).tolist() == [True, False, True, False]
+    assert torch.isnan(kept.respiratory_rate).tolist() == [False, True, False, True]
+    assert kept.pulse is clips.pulse
+
+
+def test_noise_knows_the_band_of_breath():
+    t = torch.arange(FRAMES) / RATE
+    wave = torch.sin(2 * math.pi * 0.25 * t)[None]
+    other = torch.sin(2 * math.pi * 0.4 * t)[None]
+    how = {"rate_hz": RATE, "vital": RESPIRATION}
+    assert noise(wave, wave, **how) < -10
+    assert noise(wave + other, wave, **how) == pytest.approx(torch.zeros(1), abs=1.5)
+    assert noise(other, wave, **how) > 15
+    assert noise(wave + 100, wave, **how) == pytest.approx(noise(wave, wave, **how), abs=0.1)
+    # a heart is no noise of breath, breath none of a heart
+    beat = torch.sin(2 * math.pi * 1.2 * t)[None]
+    assert noise(wave + beat, wave, **how) == pytest.approx(noise(wave, wave, **how), abs=1.0)
+    assert not supervised(wave, torch.zeros_like(wave), **how).any()
+
+
+def test_all_rates_of_this_project_are_in_its_own_band():
+    t = torch.arange(256) / RATE
+    fast = torch.sin(2 * math.pi * 3.5 * t)[None]  # 210 a minute
+    slow = torch.sin(2 * math.pi * 1.0 * t)[None]
+    assert noise(fast, fast, vital=HOUSE) < noise(slow, fast, vital=HOUSE) - 10
+    assert noise(fast, fast, vital=PULSE) > noise(fast, fast, vital=HOUSE) + 10  # beyond the paper's
+
+
+def test_a_chest_teaches_breath(clips):
+    taught = Chest()(clips)
+    for wave, breath in zip(taught, clips.respiration, strict=True):
+        assert torch.corrcoef(torch.stack([wave, breath]))[0, 1] > 0.9  # rises with lung volume
+    assert RESPIRATION.right(taught, clips).all()
+    assert taught.mean(1).abs().max() < 1e-3
+    assert isinstance(load_teacher("radar", Grid(SIZE, SIZE), RESPIRATION), Chest)
+    with pytest.raises(UsageError, match="nothing of breathing"):
+        load_teacher("contact", Grid(SIZE, SIZE), RESPIRATION)
+
+
+@pytest.mark.parametrize(("mode", "labels"), [("alone", 1.0), ("uniform", 0.0)])
+def test_breath_is_learnt_from_labels_and_from_a_radar_alone(mode, labels):
+    torch.manual_seed(0)
+    task = RpmTask(vital="respiration", size=SIZE, mode=mode, labels=labels, teacher="radar", shape=20.0)
+    assert task.needs == {"respiration", "radar"}
+    rates, other = (np.random.default_rng(k).uniform(8, 28, 24) for k in (0, 1))
+    learn, test = breathing(rates), breathing(other, 7)
+    optimiser = torch.optim.AdamW(task.student.parameters(), 5e-3)
+
+    def good():
+        with torch.no_grad():
+            return float(RESPIRATION.right(task.student.eval()(test.clip)["respiration"], test).mean())
+
+    before = good()
+    for _ in range(30):
+        losses = task.losses(learn)
+        optimiser.zero_grad()
+        sum(task.weights[name] * losses[name] for name in task.weights if name in losses).backward()
+        optimiser.step()
+    if mode == "uniform":
+        assert losses["supervised"] == 0  # nobody told it anything but the radar
+        assert losses["taught_right"] == 1
+    assert before < 0.6
+    assert good() > 0.85
+
+
+def test_a_policy_learns_of_breath(clips):
+    torch.manual_seed(0)
+    task = RpmTask(vital="respiration", size=SIZE, teacher="radar", teacher_spoiled=0.5, schedule={"rate": 0.01})
+    before = [p.clone() for p in task.learner.policy.parameters()]
+    told = task.update(clips, breathing([10.0, 16.0, 22.0, 25.0], 3), 1e-3, lambda _: None)
+    assert {"policy_outer", "policy_gate"} <= told.keys()
+    assert any(not torch.equal(p, q) for p, q in zip(before, task.learner.policy.parameters(), strict=True))
+    gates = looked(task, clips)
+    assert gates.per_min[0] == pytest.approx(6.0)
+    assert gates.per_min[-1] == pytest.approx(30.0)
+    assert gates.truth == pytest.approx([9.0, 14.0, 20.0, 27.0])
+
+
+def test_a_network_of_breath_looks_at_places_and_fewer_frames(clips):
+    torch.manual_seed(0)
+    network = Compact(breath=True).eval()
+    with torch.no_grad():
+        wave = network(clips.clip[:1])
+        assert wave.shape == (1, FRAMES)
+        assert network(clips.clip[:1, :, :301]).shape == (1, 301)
+        turned = network(clips.clip[:1].flip(3))
+    assert not torch.allclose(wave, turned, atol=1e-4)
+    with pytest.raises(UsageError, match="multiple of 4"):
+        Compact(width=18)
+
+
+WRONG = {
+    "a vital sign": ({"vital": "spo2"}, "no vital"),
+    "a band": ({"band": "hous"}, "Did you mean 'house'"),
+    "a band of breath": ({"vital": "respiration", "band": "house"}, "no band"),
+    "a network": ({"vital": "respiration", "network": "factorizephys"}, "learnt by the network small"),
+    "a judge": ({"vital": "respiration", "trust": True}, "with a judge"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_does_not_fit_is_told(what):
+    asked, message = WRONG[what]
+    with pytest.raises(UsageError, match=message):
+        RpmTask(**asked)
+
+
+def test_a_student_of_breath_says_nothing_of_the_heart(clips):
+    task = RpmTask(vital="respiration", size=SIZE)
+    with torch.no_grad():
+        said = task.student.eval()(clips.clip)
+    assert not said["pulse"].any()
+    assert (said["quality"] < -10).all()
+    assert said["respiration"].std(1).min() > 0
+    card = task.card()
+    assert card["name"] == "rpm-distill-small-breath"
+    assert card["window_s"] == 30
+    assert "no pulse" in card["limits"]
+
+
+@pytest.mark.slow
+def test_a_bundle_tells_breath_and_no_pulse(tmp_path):
+    pytest.importorskip("onnxscript")
+    from perfuse.export.bundle import export
+    from perfuse.methods.network import Network
+
+    torch.manual_seed(0)
+    task = RpmTask(vital="respiration", size=SIZE)
+    assert export(task.student, task.card(), tmp_path) < 1e-3
+    clip = breathing([15.0]).clip[0].movedim(0, -1).numpy()
+    said = Network((tmp_path / "model.onnx").read_bytes(), "breath").run(np.ascontiguousarray(clip))
+    assert said.respiration.shape == (FRAMES,)
+    assert said.respiration.std() > 0
+    assert not said.pulse.any()
+    assert isinstance(load_teacher(str(tmp_path), Grid(SIZE, SIZE), RESPIRATION).asked, Network)

@@ -352,3 +352,13 @@ def test_weights_and_ramp():
     assert {name for name, weight in start.items() if weight == 0} == goal.RAMPED
     assert end == pytest.approx(dict(goal.WEIGHTS), rel=1e-3)
     assert goal.RAMPED >= goal.TAUGHT
+
+
+def test_breathing_may_be_upside_down_but_had_better_not():
+    r = torch.linspace(-1, 1, 21)
+    loss = goal.upside_down(1 - r)
+    assert loss[-1].abs() < 1e-6
+    assert loss.argmax() == 10  # r = 0
+    assert torch.allclose(loss[10], torch.ones(()))
+    assert 0.2 < float(loss[0]) < 0.5
+    assert (loss[11:] < loss[:10].flip(0)).all()

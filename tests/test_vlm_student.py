@@ -269,7 +269,7 @@ def test_prominence_does_not_depend_on_the_grid(monkeypatch):
 def test_size_and_answer():
     student = Student()
     count = sum(p.numel() for p in student.parameters())
-    assert count == 142_534
+    assert count == 142_774
     projection = sum(p.numel() for p in Projection(48, 512).parameters())
     assert 0.28e6 < count + projection < 0.31e6
     said, seen = small().features(made_maps(2, 128, generator=seeded()).clip)
@@ -345,7 +345,7 @@ def test_half_precision_is_left_out():
 def test_what_the_first_layer_sees():
     clip = made_maps(1, 160, generator=seeded()).clip
     cells, alive = prepared(clip)
-    assert cells.shape == (1, 6, 160, 64)
+    assert cells.shape == (1, 7, 160, 64)
     assert alive.all()
     assert cells[:, :3].abs().max() <= 3
     assert torch.allclose(cells[:, :3].mean(2), torch.zeros(1), atol=0.05)
@@ -354,6 +354,39 @@ def test_what_the_first_layer_sees():
         trace = clip[0, 1, :, row, col]
         mine = cells[0, 1, :, place]
         assert float(torch.corrcoef(torch.stack([trace, mine]))[0, 1]) > 0.99
+
+
+def test_a_dead_region_tells_its_neighbours_nothing():
+    look = heart(3)
+    with torch.no_grad():
+        look.context.weight += torch.randn(look.context.weight.shape, generator=seeded(1))
+    x = planted({1.5: [1, 6]}, 0.7, 3)
+    alive = ALIVE.clone()
+    alive[0, 5] = False
+    found = []
+    for level in (0.0, 0.3, 7.0):  # what a cell that stands still is made of
+        x[:, :, :, 5] = level
+        found.append(look(x, alive)[1].places)
+    assert torch.allclose(found[0], found[1], atol=1e-6)
+    assert torch.allclose(found[0], found[2], atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999), blind=st.booleans())
+def test_what_rises_has_one_sign_whatever_its_colours(seed, blind):
+    """Pictures that sway up and down: the seventh channel follows, in bright stripes and in dark ones."""
+    sway = 0.05 * tone(0.3, 160)
+    slope = torch.randn(1, 3, 1, 1, 1, generator=seeded(seed)).sign() * 10
+    rows = torch.arange(8.0).reshape(1, 1, 1, 8, 1)
+    clip = (120 + slope * (rows + sway.reshape(1, 1, -1, 1, 1))).expand(1, 3, 160, 8, 8).clone()
+    if blind:
+        clip[:, :, :, 3, 3] = torch.nan
+    cells, _ = prepared(clip)
+    found = cells[0, 6]
+    seen = torch.isfinite(clip[0, 0, 0]).flatten().sum()
+    follows = [float(torch.corrcoef(torch.stack([sway, one]))[0, 1]) for one in found.T if one.abs().sum() > 0]
+    assert len(follows) == seen
+    assert min(follows) > 0.99
 
 
 def test_errors_in_words():

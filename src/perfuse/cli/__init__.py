@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": "Score methods on data sets, as the field does and better.",
     "score": "Score predicted pulse waves against labels as the rPPG-Toolbox does.",
     "train": "Train a network as a recipe says.",
+    "teacher": "Teach a teacher of captions what rates look like, and keep what it says.",
     "explain-gates": "Show how far a policy believes its teacher, clip by clip.",
     "export": "Make a trained network into a bundle that measures.",
     "import": "Make weights that others published into a bundle that measures.",
@@ -31,7 +32,7 @@ COMMANDS = {
     "methods": "List the methods, or tell everything about one.",
 }
 
-GROUPS = ("data",)
+GROUPS = ("data", "teacher")
 """Commands that have commands of their own."""
 
 WORDS = {"explain-gates": "explain_gates", "import": "adopt"}

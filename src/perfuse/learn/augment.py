@@ -16,6 +16,9 @@ from perfuse.synth.camera.codec import compress
 SCALE = 4.0
 """Pixels of a camera's picture in one of a clip: codecs are made for the former. ASSUMED, a face of 150 in 36."""
 
+VECTOR = 3
+"""Axes of lessons (B, 1, D) that are about a clip as a whole: no part of it, and no mirror image, has another."""
+
 
 def cut(batch: Batch, length: int, generator: torch.Generator) -> Batch:
     """Take ``length`` samples of every clip, each at a place of its own."""
@@ -32,7 +35,7 @@ def cut(batch: Batch, length: int, generator: torch.Generator) -> Batch:
     clip = torch.stack([clip[:, s : s + length] for clip, s in zip(batch.clip, starts)])
     radar = None if batch.radar is None else torch.stack([r[:, s : s + length] for r, s in zip(batch.radar, starts)])
     taught = batch.taught and {
-        name: torch.stack([row[s : s + length] for row, s in zip(said, starts)])
+        name: said if said.ndim == VECTOR else torch.stack([row[s : s + length] for row, s in zip(said, starts)])
         for name, said in batch.taught.items()
     }
     return replace(
@@ -160,8 +163,8 @@ def _compressed(clip: Tensor, strength: Tensor) -> Tensor:
 
 
 def _turned(said: Tensor, turned: Tensor) -> Tensor:
-    """Mirror the maps (B, T, h, w) of mirrored clips; series (B, T) have no sides."""
-    return said if said.ndim == 2 else torch.where(turned[:, None, None, None], said.flip(3), said)
+    """Mirror the maps (B, T, h, w) of mirrored clips; series (B, T) and vectors (B, 1, D) have no sides."""
+    return said if said.ndim <= VECTOR else torch.where(turned[:, None, None, None], said.flip(3), said)
 
 
 def _replayed(batch: Batch, speed: Tensor) -> Batch:

@@ -25,6 +25,7 @@ from torch import Tensor
 from perfuse.core.errors import OutputError, SourceError
 from perfuse.core.view import Crop, Grid
 from perfuse.core.workers import alive, side_by_side
+from perfuse.learn.people import People
 from perfuse.report.files import write_atomic
 from perfuse.synth.batch import Batch
 from perfuse.synth.settings import stream as chance
@@ -71,6 +72,21 @@ class Bank:
     domains: Mapping[str, float]
     radar: bool
     asked: Mapping[str, Any] = field(default_factory=dict)
+    _people: list[People] = field(default_factory=list, compare=False, repr=False)
+
+    def people(self) -> People:
+        """Return who is in it."""
+        if not self._people:
+            duration = self.frames / self.view.rate_hz
+            self._people.append(People(self.seed, self.domains, self.asked, duration))
+        return self._people[0]
+
+    def rows(self) -> dict[str, NDArray[np.int64]]:
+        """Return the numbers of the clips of every domain, in the order of the domains; empty ones are left out."""
+        people = self.people()
+        named = [people.domain(row) for row in range(self.clips)]
+        found = {name: np.array([row for row, one in enumerate(named) if one == name]) for name in self.domains}
+        return {name: rows for name, rows in found.items() if len(rows)}
 
     def paint(self, jobs: int = 1, told: Told | None = None) -> None:
         """Paint what is missing; a bank that was stopped goes on, one that is whole costs nothing.
@@ -96,7 +112,7 @@ class Bank:
         Parameters
         ----------
         lesson : callable
-            Clips (B, 3, T, H, W) to named series (B, T) and maps (B, T, h, w).
+            Clips (B, 3, T, H, W) to named series (B, T), maps (B, T, h, w) and vectors (B, 1, D).
         key : str
             Of everything that decides what it says.
         """
@@ -114,28 +130,35 @@ class Bank:
             if told is not None:
                 told(min((part + 1) * PART, self.clips), self.clips, "asking the teacher")
 
-    def batches(self, size: int, seed: int, first: int, lessons: str | None = None) -> Iterator[Batch]:
-        """Yield batches without end, from number ``first`` on; every clip comes once before any comes again."""
+    def batches(
+        self, size: int, seed: int, first: int, lessons: str | None = None, only: NDArray[np.int64] | None = None
+    ) -> Iterator[Batch]:
+        """Yield batches without end, from number ``first`` on; every clip comes once before any comes again.
+
+        With ``only``, of the clips with these numbers.
+        """
         place, order, epoch = first * size, np.zeros(0, np.int64), -1
+        count = self.clips if only is None else len(only)
         while True:
             rows = np.zeros(size, np.int64)
             for k in range(size):
-                if (place + k) // self.clips != epoch:
-                    epoch = (place + k) // self.clips
-                    order = chance(seed, "bank", epoch).permutation(self.clips)
-                rows[k] = order[(place + k) % self.clips]
+                if (place + k) // count != epoch:
+                    epoch = (place + k) // count
+                    order = chance(seed, "bank", epoch).permutation(count)
+                    order = order if only is None else only[order]
+                rows[k] = order[(place + k) % count]
             yield self.batch(rows, lessons)
             place += size
 
     def batch(self, rows: NDArray[np.int64], lessons: str | None = None) -> Batch:
-        """Return the clips of these numbers, and with the key of lessons what the teacher said of them.
+        """Return the clips of these numbers, who is in them, and with the key of lessons what the teacher said.
 
         Raises
         ------
         SourceError
             If a file is damaged.
         """
-        found = [self._row(int(row), None) for row in rows]
+        found, people = [self._row(int(row), None) for row in rows], self.people()
         taught = [self._row(int(row), lessons) for row in rows] if lessons is not None else []
 
         def joined(rows: list[dict[str, Tensor]], name: str) -> Tensor:
@@ -147,7 +170,7 @@ class Bank:
             **series,
             rate_hz=self.view.rate_hz,
             items=np.array(rows, np.int64),
-            settings=(),
+            settings=tuple(people.settings(int(row)) for row in rows),
             taught={name: joined(taught, name) for name in taught[0]} if taught else None,
         )
 

@@ -29,10 +29,11 @@ from perfuse.learn.devices import (
     share_of,
     together,
 )
+from perfuse.learn.evenly import Source
 from perfuse.learn.journal import Journal, events_writer
 from perfuse.learn.recipe import Optimiser, Recipe
-from perfuse.learn.sources import HELD, Source, held_back, mixed, sources
-from perfuse.learn.task import Bilevel, Task, total
+from perfuse.learn.sources import HELD, held_back, mixed, sources
+from perfuse.learn.task import Bilevel, Paced, Task, total
 from perfuse.learn.validate import Validator
 from perfuse.synth.batch import Batch
 
@@ -217,6 +218,8 @@ class _Run:
             group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
         self.everything.train()
         self.task.weights = weights_at(self.recipe, self.weights, step)
+        if isinstance(self.task, Paced):
+            self.task.weights = self.task.weights_at(self.task.weights, step / self.recipe.steps)
         self._look(batch, step)
         with self.fabric.autocast():
             losses = self.task.losses(batch)

@@ -127,6 +127,9 @@ class Recipe:
     seed: int = 0
     simulated: Simulated | None = field(default_factory=Simulated)
     recorded: tuple[Recorded, ...] = ()
+    balanced: bool = False
+    """Whether every batch has as many clips of each domain, and of each data set, as possible; shares of steps and
+    of domains then only say what is painted."""
     model: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     """Of the task's losses, by name."""
@@ -180,6 +183,8 @@ class Recipe:
     def mark(self) -> str:
         """Return a hash of everything that decides the weights."""
         told = {k: v for k, v in asdict(self).items() if k not in ("save_every", "workers", "device", "devices")}
+        if not self.balanced:  # runs from before there was such a thing go on
+            del told["balanced"]
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

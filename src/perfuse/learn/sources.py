@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,35 +22,28 @@ from perfuse.data.prepare import open_entry, prepare
 from perfuse.data.recording import Recording
 from perfuse.data.splits import splits
 from perfuse.learn.bank import Bank, Told, open_bank
+from perfuse.learn.clips import batch_of
+from perfuse.learn.clips import heard as heard
+from perfuse.learn.evenly import Evenly, Source
 from perfuse.learn.recipe import Recipe, Recorded, Simulated
 from perfuse.learn.task import Bilevel, Task, Taught
-from perfuse.radar.frontend import as_input, select_bins
-from perfuse.radar.record import RadarRecord
-from perfuse.radar.record import held as filled
-from perfuse.signal.filters import bandpass
-from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
 from perfuse.synth.settings import stream as chance
 from perfuse.synth.stream import stream
 
 GIVES = frozenset({"pulse", "respiration", "radar"})
-BAND_HZ = (0.6, 4.0)
+LABELS = {"pulse", "heart_rate", "respiration", "respiratory_rate"}
+"""References that something can be learnt from."""
 HELD = 3_333_333
 """Added to seeds: nobody whom a task looks at is among those that it learns from, or is validated with."""
+APART = 1_000_000_007
+"""Added to the seed of every further domain that is painted by itself."""
 HELD_CLIPS = 256
 """Most clips of a bank that is held back: a file of one. ASSUMED."""
 HELD_SHARE = 0.2
 """Of the people of a data set, as RPM-Distill's validation set nearly is (0.1). ASSUMED."""
 SPAN = 2**32
 """Clips of a recording are numbered from its own number, 1 and above, times this."""
-
-
-class Source(Protocol):
-    """Gives batches in order, from any step on."""
-
-    def batches(self, first: int) -> Iterator[Batch]:
-        """Yield its own batches from number ``first`` on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +65,15 @@ class Painted:
             **self.how.asked,
         )  # fmt: skip
 
+    def by_domain(self) -> list[Source]:
+        """Return a source for every domain, one clip at a time, of people of their own, painted in this process."""
+        names = [name for name, share in self.how.domains.items() if share > 0]
+        one = replace(self.recipe, batch=1, devices=1, workers=0)
+        return [
+            replace(self, recipe=replace(one, seed=one.seed + APART * k), how=replace(self.how, domains={name: 1.0}))
+            for k, name in enumerate(names)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Banked:
@@ -82,12 +83,19 @@ class Banked:
     recipe: Recipe
     device: str
     lessons: str | None = None
+    only: NDArray[np.int64] | None = None
+    """Numbers of the clips, if not all."""
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield batches; in an order of its own for each time through the bank."""
         like = torch.zeros(1, device=self.device)
-        for batch in self.bank.batches(self.recipe.batch, self.recipe.seed, first, self.lessons):
+        for batch in self.bank.batches(self.recipe.batch, self.recipe.seed, first, self.lessons, self.only):
             yield batch.to(like)
+
+    def by_domain(self) -> list[Source]:
+        """Return a source for every domain, one clip at a time."""
+        one = replace(self.recipe, batch=1, devices=1)
+        return [replace(self, recipe=one, only=rows) for rows in self.bank.rows().values()]
 
 
 def banked(how: Simulated, recipe: Recipe, task: Task, device: str, told: Told | None = None) -> Banked:
@@ -139,6 +147,10 @@ class Filmed:
             yield replace(made, items=np.array([(i + 1) * SPAN for i in picks], np.int64) + made.items)
             step += 1
 
+    def by_domain(self) -> list[Source]:
+        """Return a source of one clip at a time; a data set is one domain."""
+        return [replace(self, recipe=replace(self.recipe, batch=1, devices=1))]
+
 
 def filmed(
     how: Recorded, recipe: Recipe, view: Grid | Crop, needs: frozenset[str], jobs: int = 1, held: bool | None = None
@@ -164,13 +176,14 @@ def filmed(
         training = _side(training, how, held)
     prepare(training, view, folder, jobs=jobs)
     entries = [entry for r in training if (entry := open_entry(r, view, folder)) is not None]
-    having = [e for e in entries if all(_has(e, need) for need in needs)]
+    # a task that needs nothing in particular learns from whatever there is, but from something
+    having = [e for e in entries if all(_has(e, need) for need in needs) and (needs or LABELS & e.signals.keys())]
     if not having:
         raise UsageError(
-            f"No recording of {how.data} has what the task needs: {', '.join(sorted(needs))}.",
+            f"No recording of {how.data} has what the task needs: {', '.join(sorted(needs)) or 'a label'}.",
             f"They have {', '.join(sorted({n for e in entries for n in e.signals})) or 'no references'}.",
         )
-    spans = [_starts(entry, recipe.frames) for entry in having]
+    spans = [_starts(entry, recipe.frames, "pulse" in needs) for entry in having]
     kept = [(entry, starts) for entry, starts in zip(having, spans) if starts]
     if not kept:
         raise UsageError(
@@ -199,67 +212,15 @@ def _has(entry: Entry, need: str) -> bool:
     return need in entry.signals and len(usable(entry.signals[need])) > 1
 
 
-def _starts(entry: Entry, frames: int) -> list[int]:
-    """Return where clips may begin: face and pulse there all the time."""
+def _starts(entry: Entry, frames: int, pulse: bool = True) -> list[int]:
+    """Return where clips may begin: face, and pulse if it is needed, there all the time."""
     record, about = entry.record, entry.about
-    pulse = on_grid(entry.signals["pulse"], about["start_s"], record.rate_hz, len(record.valid))
-    good = record.valid & np.isfinite(pulse)
+    good = record.valid
+    if pulse:
+        wave = on_grid(entry.signals["pulse"], about["start_s"], record.rate_hz, len(record.valid))
+        good = good & np.isfinite(wave)
     run = np.convolve(good, np.ones(frames), "valid") if len(good) >= frames else np.zeros(0)
     return [int(k) for k in np.flatnonzero(run > frames - 0.5)]
-
-
-def batch_of(
-    entries: Sequence[Entry], starts: Sequence[int], frames: int, rate_hz: float, *, radar: bool = False
-) -> Batch:
-    """Cut one clip out of each entry, with its labels: waves z-scored, rates NaN where none is known."""
-    clips, pulses, breaths, rates, echoes = [], [], [], [], []
-    for entry, start in zip(entries, starts):
-        cells = entry.cells(start, start + frames)
-        assert cells is not None
-        clips.append(np.moveaxis(cells[..., :3], -1, 0))
-        begin = entry.about["start_s"] + start / rate_hz
-        wave = on_grid(entry.signals["pulse"], begin, rate_hz, frames)
-        pulses.append(_scaled(wave))
-        rates.append(60.0 * strongest_hz(bandpass(pulses[-1], rate_hz, *BAND_HZ), rate_hz, BAND_HZ))
-        belt = entry.signals.get("respiration")
-        if radar:
-            echo = entry.radar()
-            assert echo is not None
-            echoes.append(torch.from_numpy(heard(echo, begin + np.arange(frames) / rate_hz)))
-        breaths.append(np.zeros(frames) if belt is None else _scaled(on_grid(belt, begin, rate_hz, frames)))
-    pulse = torch.tensor(np.stack(pulses), dtype=torch.float32)
-    return Batch(
-        clip=torch.tensor(np.stack(clips)),
-        pulse=pulse,
-        contact=pulse,
-        contact_valid=torch.ones_like(pulse, dtype=torch.bool),
-        respiration=torch.tensor(np.stack(breaths), dtype=torch.float32),
-        radar=torch.stack(echoes) if radar else None,
-        heart_rate=torch.tensor(rates, dtype=torch.float32),
-        respiratory_rate=torch.full((len(rates),), float("nan")),
-        rate_hz=rate_hz,
-        items=np.array(starts, np.int64),
-        settings=(),
-    )
-
-
-def heard(echo: RadarRecord, times_s: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return I and Q of the five bins around a body, (10, T), as :attr:`perfuse.synth.batch.Batch.radar`.
-
-    The bins are those of this stretch; of the chirps the nearest to each time is taken, without a filter, as in the
-    published preprocessing.
-    """
-    assert echo.kind is not None
-    after = np.clip(np.searchsorted(echo.times_s, times_s), 1, len(echo.times_s) - 1)
-    nearest = after - (times_s - echo.times_s[after - 1] < echo.times_s[after] - times_s)
-    low, high = int(nearest.min()), int(nearest.max()) + 1
-    iq = filled(echo.iq, echo.valid)[low:high]
-    return as_input(select_bins(iq, echo.kind), 1, echo.kind.scale)[:, nearest - low]
-
-
-def _scaled(wave: NDArray[np.float64]) -> NDArray[np.float64]:
-    filled = np.nan_to_num(wave - np.nanmean(wave)) if np.isfinite(wave).any() else np.zeros(len(wave))
-    return filled / (filled.std() or 1.0)
 
 
 def sources(recipe: Recipe, task: Task, device: str, told: Told | None = None) -> list[tuple[float, Source]]:
@@ -290,7 +251,9 @@ def sources(recipe: Recipe, task: Task, device: str, told: Told | None = None) -
     found += [
         (one.share, filmed(one, recipe, task.view, task.needs, held=side)) for one in recipe.recorded if one.share > 0
     ]
-    return found
+    if not recipe.balanced:
+        return found
+    return [(1.0, Evenly([one for _, source in found for one in source.by_domain()], recipe.batch))]
 
 
 def held_back(recipe: Recipe, task: Task, device: str, told: Told | None = None) -> list[tuple[float, Source]]:

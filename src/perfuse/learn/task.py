@@ -47,12 +47,30 @@ class Taught(Protocol):
     def lesson(self, clip: Tensor) -> Mapping[str, Tensor]:
         """Return what the teacher says of clips (B, 3, T, H, W): named series (B, T) and maps (B, T, h, w).
 
-        ``losses`` takes them from ``batch.taught`` where they are there, cut and mirrored with their clips.
+        And vectors (B, 1, D), about a clip as a whole. ``losses`` takes them from ``batch.taught`` where they are
+        there; series and maps are cut with their clips, maps mirrored with them.
         """
         ...
 
     def lesson_key(self) -> str:
         """Return a hash of everything that decides the lessons."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A task whose losses do not weigh the same all the time."""
+
+    def weights_at(self, weights: Mapping[str, float], done: float) -> Mapping[str, float]:
+        """Return the weights of a step, of those that the recipe and its stage give it.
+
+        Parameters
+        ----------
+        weights : mapping
+            Of the losses.
+        done : float
+            Share of all steps that lies behind, 0 to below 1. By this alone: a run that goes on has no other memory.
+        """
         ...
 
 

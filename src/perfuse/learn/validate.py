@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from perfuse.learn.evenly import Source
 from perfuse.learn.recipe import Recipe, Simulated
-from perfuse.learn.sources import Painted, Source, banked
+from perfuse.learn.sources import Painted, banked
 from perfuse.learn.task import Task
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
@@ -19,7 +20,7 @@ from perfuse.synth.batch import Batch
 
 OTHER = 7_777_777
 """Added to the seed: nobody is in both."""
-BAND_HZ = (0.6, 4.0)
+BAND_HZ, BREATH_HZ = (0.6, 4.0), (0.1, 1.5)
 CLOSE = 5.0
 
 
@@ -70,22 +71,17 @@ class Validator:
         student.load_state_dict(weights)
         student.eval()
         device = next(student.parameters()).device
-        errors, waves = [], []
+        pulse, breath = _Marks(BAND_HZ), _Marks(BREATH_HZ)
         with torch.no_grad():
             for batch in self._batches():
-                said = student(batch.clip.to(device))["pulse"].cpu().numpy().astype(np.float64)
-                for wave, pulse, rate in zip(said, batch.pulse.numpy(), batch.heart_rate.numpy()):
-                    if math.isfinite(rate):
-                        read = 60.0 * strongest_hz(bandpass(wave, batch.rate_hz, *BAND_HZ), batch.rate_hz, BAND_HZ)
-                        errors.append(abs((read if math.isfinite(read) else 0.0) - rate))
-                        waves.append(float(np.corrcoef(wave, pulse)[0, 1]) if wave.std() > 0 else 0.0)
+                said = student(batch.clip.to(device))
+                pulse.add(said["pulse"], batch.pulse, batch.heart_rate, batch.rate_hz)
+                if "respiration" in said:
+                    breath.add(said["respiration"], batch.respiration, batch.respiratory_rate, batch.rate_hz)
         student.load_state_dict(own)
         student.train()
-        return {
-            "r": float(np.mean(waves)),
-            "mae": float(np.mean(errors)),
-            "close": float(np.mean(np.array(errors) <= CLOSE)),
-        }
+        told = pulse.told() | {"close": float(np.mean(np.array(pulse.errors) <= CLOSE))}
+        return told | {f"breath_{name}": value for name, value in breath.told().items() if breath.errors}
 
     def _batches(self) -> list[Batch]:
         if not self._clips:
@@ -99,3 +95,22 @@ class Validator:
             batches = source.batches(0)
             self._clips = [next(batches) for _ in range(max(1, v.clips // size))]
         return self._clips
+
+
+@dataclass(slots=True)
+class _Marks:
+    """What waves of one kind are worth, on clips in which there is one."""
+
+    band_hz: tuple[float, float]
+    errors: list[float] = field(default_factory=list)
+    waves: list[float] = field(default_factory=list)
+
+    def add(self, said: Tensor, true: Tensor, rates: Tensor, rate_hz: float) -> None:
+        for wave, label, rate in zip(said.cpu().numpy().astype(np.float64), true.numpy(), rates.numpy()):
+            if math.isfinite(rate):
+                read = 60.0 * strongest_hz(bandpass(wave, rate_hz, *self.band_hz), rate_hz, self.band_hz)
+                self.errors.append(abs((read if math.isfinite(read) else 0.0) - rate))
+                self.waves.append(float(np.corrcoef(wave, label)[0, 1]) if wave.std() > 0 else 0.0)
+
+    def told(self) -> dict[str, float]:
+        return {"r": float(np.mean(self.waves)), "mae": float(np.mean(self.errors))}

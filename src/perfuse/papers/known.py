@@ -19,6 +19,8 @@ TASKS = {
     "blend": "perfuse.papers.blend.task:BlendTask",
     "kdphys": "perfuse.papers.kdphys.task:KdphysTask",
     "lq_rppg": "perfuse.papers.lq_rppg.task:LqTask",
+    "physvlm": "perfuse.papers.physvlm.task:VlmTask",
+    "physvlm_tiny": "perfuse.papers.physvlm.tiny_task:TinyTask",
     "rpm_distill": "perfuse.papers.rpm_distill.task:RpmTask",
     "zoo": "perfuse.papers.zoo.task:ZooTask",
 }

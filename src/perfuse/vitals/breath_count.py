@@ -32,8 +32,8 @@ LEVELS = (0.1, 0.2, 0.3)
 how much hangs on it."""
 
 LEAST_CHANCE, MOST_CHANCE = 0.9, 0.9
-"""Counts less probable than this are not used, and none is believed further. Settled on the same recordings: with 0.85
-more are answered, but 5 of the 280 recordings of ``benchmarks/radar.py`` surely and wrongly."""
+"""Counts less probable than this are not used, and none is believed further. Settled on the same recordings: with
+0.85 more are answered, but 5 of the 280 recordings of ``benchmarks/radar.py`` surely and wrongly."""
 LEAST_SHARE = 0.6
 """Of the speed's power where breathing is: noise about a wall has 0.05, a path without aim 0.35. ASSUMED; the fit saw
 chests alone."""

@@ -118,7 +118,9 @@ class FrequencyAttention(nn.Module):
         mean = (shares * heard[:, None]).sum(2)
         rhythm = torch.softmax((mean + 1e-12).log() * (-self.decided).exp() + self.between @ self.prior, 1)
         like = (shares * rhythm[:, :, None]).sum(1) / (_length(shares, 1)[:, 0] * _length(rhythm, 1))
-        seen = torch.stack([_spread(x), like, prominence], 1).reshape(-1, 3, side, side)
+        seen = torch.stack([_spread(x), like, prominence], 1)
+        # of a dead cell they are rounding, and its neighbours look at them
+        seen = torch.where(alive[:, None], seen, 0.0).reshape(-1, 3, side, side)
         logits = like * (-self.narrow).exp() + self.context(seen).flatten(1) - dead
         places = side**2 * torch.softmax(logits, 1)
         passed = self.passing(rhythm, x.shape[2])

@@ -136,13 +136,13 @@ def load_hub(source: str, *, revision: str | None = None, offline: bool | None =
     UsageError
         If the model is neither CLIP nor SigLIP.
     """
-    transformers = _transformers()
     folder = Path(source).expanduser()
     local = folder.is_dir()
     if local:
         _check_folder(folder)
     elif folder.is_absolute() or source.startswith((".", "~")):
         raise SourceError(f"There is no folder {source}.", "Name the folder of a model, or a model of the hub.")
+    transformers = _transformers()
     if offline is None:
         offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
     where: dict[str, Any] = {"local_files_only": local or offline, "trust_remote_code": False, "revision": revision}

@@ -25,6 +25,7 @@ from perfuse.papers.physvlm.wavelet import (
     GATES_PULSE,
     SHORTEST,
     Norm,
+    Plain,
     Wavelet,
     octaves,
     opened,
@@ -49,15 +50,15 @@ class Seen:
     ----------
     told : Tensor, (B, 2 C)
         Pooled features of pulse and breathing; a :class:`Projection` makes the embedding of it.
-    pulse, breath : Focus
-        What the two attentions found.
+    pulse, breath : Focus or None
+        What the two attentions found; None in a student without.
     gates_pulse, gates_breath : Tensor, (B, C, octaves + 1)
-        Of the two wavelet blocks, 0 to 2.
+        Of the two wavelet blocks, 0 to 2; 1 in a student without.
     """
 
     told: Tensor
-    pulse: Focus
-    breath: Focus
+    pulse: Focus | None
+    breath: Focus | None
     gates_pulse: Tensor
     gates_breath: Tensor
 
@@ -75,9 +76,21 @@ class Student(nn.Module):
         Samples per second; also decides the number of octaves.
     norm : {"z", "minmax"}
         How each cell's trace is brought to one scale.
+    wavelets : bool
+        Whether there are wavelet blocks; without, filters of a second take their place.
+    attention : bool
+        Whether there is frequency-aligned attention; without, nothing takes its place.
     """
 
-    def __init__(self, channels: int = 48, *, rate_hz: float = 30.0, norm: str = "z") -> None:
+    def __init__(
+        self,
+        channels: int = 48,
+        *,
+        rate_hz: float = 30.0,
+        norm: str = "z",
+        wavelets: bool = True,
+        attention: bool = True,
+    ) -> None:
         super().__init__()
         if norm not in NORMS:
             raise UsageError(f"Cells cannot be normalised by {norm!r}.", f"Available: {', '.join(NORMS)}.")
@@ -88,17 +101,23 @@ class Student(nn.Module):
             )
         self.rate_hz, self.norm = rate_hz, norm
         levels, bands = octaves(rate_hz), POPULATIONS["all"]
-        self.first = nn.Sequential(nn.Conv2d(6, channels, (5, 1), padding=(2, 0)), Norm(channels), nn.GELU())
+        self.first = nn.Sequential(nn.Conv2d(7, channels, (5, 1), padding=(2, 0)), Norm(channels), nn.GELU())
         self.second = nn.Sequential(nn.Conv2d(channels, channels, (1, 4), (1, 4)), Norm(channels), nn.GELU())
-        self.shared = nn.ModuleList(Wavelet(channels, levels) for _ in range(2))
-        both = (bands.breath_hz[0], bands.pulse_hz[1])
-        self.look = FrequencyAttention(channels, both, 0.3, rate_hz=rate_hz, floor=0.3)
-        self.octaves_pulse = Wavelet(channels, levels, opened(GATES_PULSE, levels))
-        self.look_pulse = FrequencyAttention(
-            channels, bands.pulse_hz, 0.12, rate_hz=rate_hz, harmonic=0.5, centre_hz=1.6
-        )
-        self.octaves_breath = Wavelet(channels, levels, opened(GATES_BREATH, levels))
-        self.look_breath = FrequencyAttention(channels, bands.breath_hz, 0.06, rate_hz=rate_hz, centre_hz=0.4)
+        self.attention = attention
+
+        def block(gates: tuple[float, ...] | None = None) -> Wavelet | Plain:
+            start = None if gates is None else opened(gates, levels)
+            return Wavelet(channels, levels, start) if wavelets else Plain(channels, levels, rate_hz)
+
+        self.shared = nn.ModuleList(block() for _ in range(2))
+        self.octaves_pulse, self.octaves_breath = block(GATES_PULSE), block(GATES_BREATH)
+        if attention:
+            both = (bands.breath_hz[0], bands.pulse_hz[1])
+            self.look = FrequencyAttention(channels, both, 0.3, rate_hz=rate_hz, floor=0.3)
+            self.look_pulse = FrequencyAttention(
+                channels, bands.pulse_hz, 0.12, rate_hz=rate_hz, harmonic=0.5, centre_hz=1.6
+            )
+            self.look_breath = FrequencyAttention(channels, bands.breath_hz, 0.06, rate_hz=rate_hz, centre_hz=0.4)
         self.wave_pulse, self.wave_breath = _wave(channels), _wave(channels)
         self.count_pulse, self.count_breath = _count(channels), _count(channels)
 
@@ -110,7 +129,7 @@ class Student(nn.Module):
         dict
             ``pulse``, ``respiration`` (B, T), rising with blood volume and with lung volume; ``heart_rate``,
             ``respiratory_rate`` (B,), per minute, of the scalar heads; ``attention`` (B, 8, 8), where the pulse was
-            read, sum 1.
+            read, sum 1, in a student that has attention.
 
         Raises
         ------
@@ -132,19 +151,23 @@ class Student(nn.Module):
         x = self.second(self.first(cells))
         for block in self.shared:
             x = block(x)[0]
-        x, _ = self.look(x, alive)
+        if self.attention:
+            x, _ = self.look(x, alive)
         pulse, gates_pulse = self.octaves_pulse(x)
-        pulse, found = self.look_pulse(pulse, alive)
         breath, gates_breath = self.octaves_breath(x)
-        breath, below = self.look_breath(breath, alive, (found.rhythm, self.look_pulse.grid))
+        found = below = None
+        if self.attention:
+            pulse, found = self.look_pulse(pulse, alive)
+            breath, below = self.look_breath(breath, alive, (found.rhythm, self.look_pulse.grid))
         told_pulse, told_breath = _strength(pulse), _strength(breath)
         said = {
             "pulse": self.wave_pulse(pulse.mean(3))[:, 0],
             "respiration": self.wave_breath(breath.mean(3))[:, 0],
             "heart_rate": 100 + 50 * self.count_pulse(told_pulse)[:, 0],
             "respiratory_rate": 25 + 15 * self.count_breath(told_breath)[:, 0],
-            "attention": _cells(found.places),
         }
+        if found is not None:
+            said["attention"] = _cells(found.places)
         told = torch.cat([told_pulse, told_breath], 1)
         return said, Seen(told, found, below, gates_pulse, gates_breath)
 
@@ -183,25 +206,53 @@ def prepared(clip: Tensor, norm: str = "z") -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    cells : Tensor, (B, 6, T, 64)
-        Colours, and their steps over the spread of the steps; region by region.
+    cells : Tensor, (B, 7, T, 64)
+        Colours; their steps over the spread of the steps; and what rises, see :func:`rising`; region by region.
     alive : Tensor, bool, (B, 16)
         Regions of which at least one cell has all its numbers and moves.
     """
-    x = _regions(clip)
-    whole = torch.isfinite(x).all(2).all(1)  # (B, 64)
-    x = torch.where(whole[:, None, None], x, 0.0)
-    x = x - x.mean(2, keepdim=True)
+    whole = torch.isfinite(clip).all(2).all(1)  # (B, 8, 8)
+    clip = torch.where(whole[:, None, None], clip, 0.0)
+    mean = clip.mean(2, keepdim=True)
+    x, up = _regions(clip - mean), _regions(rising(clip - mean, mean[:, :, 0], whole))[:, None]
+    whole = _regions(whole)
     spread = x.square().mean(2, keepdim=True).sqrt()
     alive = whole & (spread.amax(1)[:, 0] > SMALLEST)
     step = functional.pad(x[:, :, 1:] - x[:, :, :-1], (0, 0, 1, 0))
     step = (step / step.square().mean(2, keepdim=True).sqrt().clamp(min=SMALLEST)).clamp(-2 * LIMIT, 2 * LIMIT)
+    up = (up / up.square().mean(2, keepdim=True).sqrt().clamp(min=SMALLEST)).clamp(-LIMIT, LIMIT)
     if norm == "z":
         x = (x / spread.clamp(min=SMALLEST)).clamp(-LIMIT, LIMIT)
     else:
         low, high = x.amin(2, keepdim=True), x.amax(2, keepdim=True)
         x = torch.where(alive[:, None, None], (x - low) / (high - low).clamp(min=SMALLEST), 0.5)
-    return torch.cat([x, step], 1), alive.reshape(-1, PLACES**2, 4).any(2)
+    return torch.cat([x, step, up], 1), alive.reshape(-1, PLACES**2, 4).any(2)
+
+
+def rising(change: Tensor, level: Tensor, whole: Tensor) -> Tensor:
+    """Return what changes of colour say of things that rise, (B, T, 8, 8): positive where they do, in no unit.
+
+    Where the picture moves up, a cell takes on the colours of the one below: changes are weighed with the slope of
+    the colours downwards. Shoulders that rise are brighter or darker than what is behind them, as chance has it; only
+    so do cells, and clips, agree on a sign.
+
+    Parameters
+    ----------
+    change : Tensor, (B, 3, T, 8, 8)
+        Levels, less their means.
+    level : Tensor, (B, 3, 8, 8)
+        The means.
+    whole : Tensor, bool, (B, 8, 8)
+        Cells that have all their numbers; others are taken to be like their neighbours.
+    """
+
+    def beside(rows: Tensor, there: Tensor) -> Tensor:
+        return torch.where(there[:, None], rows, level)
+
+    above, below = level[:, :, [0, *range(SIDE - 1)]], level[:, :, [*range(1, SIDE), SIDE - 1]]
+    above = beside(above, whole[:, [0, *range(SIDE - 1)]])
+    below = beside(below, whole[:, [*range(1, SIDE), SIDE - 1]])
+    return (change * (below - above)[:, :, None]).mean(1)
 
 
 def _wave(channels: int) -> nn.Sequential:

@@ -23,6 +23,8 @@ from perfuse.papers.physvlm.priors import Prior, Words
 from perfuse.papers.physvlm.reading import POPULATIONS
 
 BANDS = POPULATIONS["all"]
+SIGN = 0.25
+"""How much the sign of breathing counts, of its size. ASSUMED."""
 PULSE_RATES = (40.0, 240.0, 1.0)
 BREATH_RATES = (6.0, 90.0, 0.5)
 """Rates per minute of the spectral cross-entropy: lowest, highest, step."""
@@ -97,13 +99,13 @@ def weights_at(weights: Mapping[str, float], done: float) -> dict[str, float]:
 
 
 def supervised(said: Mapping[str, Tensor], labels: Labels) -> dict[str, Tensor]:
-    """Return what labels teach: ``pulse`` and ``respiration``, 1 - r; the two rates, errors per minute.
+    """Return what labels teach: ``pulse``, 1 - r; ``respiration``, :func:`upside_down`; rates, errors per minute.
 
     Each is divided by how many of the four a clip has, so that a clip with one label weighs as much as one with all.
     """
     errors = {
         "pulse": negative_pearson(said["pulse"], labels.pulse),
-        "respiration": negative_pearson(said["respiration"], labels.respiration),
+        "respiration": upside_down(negative_pearson(said["respiration"], labels.respiration)),
         "heart_rate": (said["heart_rate"] - whole(labels.heart_rate)).abs(),
         "respiratory_rate": (said["respiratory_rate"] - whole(labels.respiratory_rate)).abs(),
     }
@@ -115,6 +117,16 @@ def supervised(said: Mapping[str, Tensor], labels: Labels) -> dict[str, Tensor]:
     }
     active = torch.stack(list(known.values())).sum(0).clamp(min=1)
     return {name: _mean(error / active, known[name]) for name, error in errors.items()}
+
+
+def upside_down(loss: Tensor) -> Tensor:
+    """Return 1 - r (B,) as it counts for breathing: 0 for r = 1, 1 for 0, and 0.4 for -1.
+
+    What moves with breath is brighter or darker than what it covers, so that the sign of the wave is hard to see, and
+    often cannot be.
+    """
+    r = 1 - loss
+    return 1 - (r.abs() + SIGN * r) / (1 + SIGN)
 
 
 def line(
@@ -133,7 +145,7 @@ def line(
 def distilled(
     embedding: Tensor, seen: Seen, grids: tuple[Tensor, Tensor], prior: Prior, words: Words
 ) -> dict[str, Tensor]:
-    """Return what a teacher teaches.
+    """Return what a teacher teaches; the two rhythms only to a student with attention.
 
     Parameters
     ----------
@@ -157,18 +169,17 @@ def distilled(
     trusted = prior.weight > 0
     mates = trusted[:, None] & trusted
     alike = (embedding @ embedding.T - prior.embedding @ prior.embedding.T).square()
-    return {
+    found = {
         "embedding": weighed(1 - (embedding * prior.embedding).sum(1)),
         "relations": torch.where(mates, alike, 0.0).sum() / len(alike) ** 2,
         "pulse_words": weighed(spectra.divergence(prior.pulse, told_pulse)),
         "breath_words": weighed(spectra.divergence(prior.breath, told_breath)),
-        "pulse_rhythm": weighed(
-            spectra.divergence(words.splatted(prior.pulse, "pulse", grids[0]), seen.pulse.rhythm)
-        ),
-        "breath_rhythm": weighed(
-            spectra.divergence(words.splatted(prior.breath, "breath", grids[1]), seen.breath.rhythm)
-        ),
     }
+    if seen.pulse is not None and seen.breath is not None:
+        wanted = words.splatted(prior.pulse, "pulse", grids[0]), words.splatted(prior.breath, "breath", grids[1])
+        found["pulse_rhythm"] = weighed(spectra.divergence(wanted[0], seen.pulse.rhythm))
+        found["breath_rhythm"] = weighed(spectra.divergence(wanted[1], seen.breath.rhythm))
+    return found
 
 
 def consistent(said: Mapping[str, Tensor], seen: Seen, labels: Labels, rate_hz: float = 30.0) -> dict[str, Tensor]:

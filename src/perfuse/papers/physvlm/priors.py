@@ -157,19 +157,28 @@ def prior_of(teacher: Teacher, words: Words, clip: Tensor, heart_rate: Tensor | 
     """
     embedding = teacher.encode_image(picture(clip))
     pulse, breath = words.posteriors(embedding)
+    return Prior(embedding, pulse, breath, believed(pulse, heart_rate))
+
+
+def believed(pulse: Tensor, heart_rate: Tensor | None = None) -> Tensor:
+    """Return how far posteriors (B, 41) are believed, (B,): see :func:`prior_of`."""
     entropy = -(pulse * pulse.clamp(min=1e-9).log()).sum(1)
     weight = (1 - entropy / math.log(pulse.shape[1])).clamp(0, 1)
     if heart_rate is not None:
         error = (pulse @ torch.tensor(prompts.PULSES).to(pulse) - heart_rate.to(pulse)).abs()
         weight = weight * torch.where(torch.isfinite(error), torch.exp(-error / NEAR), 1.0)
-    return Prior(embedding, pulse, breath, weight)
+    return weight
 
 
 def key(clip_id: str, start: int, window: Tensor) -> str:
     """Return the name of a window (3, T, 8, 8) in a cache: where it is cut from, and what is in it."""
+    return f"{clip_id}@{start}#{window_mark(window)}"
+
+
+def window_mark(window: Tensor) -> str:
+    """Return a hash of what is in a window (3, T, 8, 8)."""
     levels = (torch.nan_to_num(window.detach().cpu().float()) * 256).round().to(torch.int32).contiguous()
-    mark = hashlib.blake2b(levels.numpy().tobytes(), digest_size=8).hexdigest()
-    return f"{clip_id}@{start}#{mark}"
+    return hashlib.blake2b(levels.numpy().tobytes(), digest_size=8).hexdigest()
 
 
 def write_priors(
@@ -234,11 +243,27 @@ class Priors:
         Names of the windows.
     said : Prior
         Of all of them.
+    teacher, name : str
+        Fingerprint and name of who said it.
     """
 
     words: Words
     rows: dict[str, int]
     said: Prior
+    teacher: str = ""
+    name: str = ""
+
+    def of_windows(self, clip: Tensor) -> Prior:
+        """Return what was said of windows (B, 3, T, 8, 8), which are known by what is in them.
+
+        Raises
+        ------
+        SourceError
+            If one is not there.
+        """
+        by_mark = {name.rpartition("#")[2]: name for name in self.rows}
+        marks = [window_mark(window) for window in clip]
+        return self.of([by_mark.get(mark, f"the window {mark}") for mark in marks])
 
     def of(self, keys: Sequence[str]) -> Prior:
         """Return what was said of these windows.
@@ -295,7 +320,8 @@ def open_priors(path: Path, *, teacher: str | None = None, held_out: Collection[
             raise UsageError(f"{path} holds clips of {name}, which is held out.", "Write a cache without it.")
     words = Words(tensors["words_pulse"], tensors["words_breath"], float(about["scale"]), about["words"])
     rows = {name: row for row, name in enumerate(json.loads(about["keys"]))}
-    return Priors(words, rows, Prior(*(tensors[name] for name in Prior.__slots__)))
+    said = Prior(*(tensors[name] for name in Prior.__slots__))
+    return Priors(words, rows, said, about["teacher"], about["name"])
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perfuse.core.errors import SourceError
+from perfuse.core.errors import SourceError, UsageError
 from perfuse.papers.physvlm import prompts
 from perfuse.papers.physvlm.adapt import Example, adapt, merged, unit
 from perfuse.papers.physvlm.maps import made_maps
@@ -26,6 +26,8 @@ from perfuse.report.files import write_atomic
 WIDTH = 64
 LONGEST = 20
 """Tokens of a caption."""
+SHORTEST = 4 * 49
+"""Samples that its slow filters reach over."""
 MAPS = "maps"
 """The name of the data it learns from."""
 
@@ -71,7 +73,17 @@ class TinyDualEncoder(nn.Module):
         return float(self.log_scale.detach().exp().clamp(max=100))
 
     def encode_image(self, rows: Tensor) -> Tensor:
-        """Return unit vectors (B, dim) of pictures (B, 3, rows, T), T at least 256."""
+        """Return unit vectors (B, dim) of pictures (B, 3, rows, T).
+
+        Raises
+        ------
+        UsageError
+            If they are shorter than :data:`SHORTEST`.
+        """
+        if rows.shape[3] < SHORTEST:
+            raise UsageError(
+                f"The small teacher was shown {rows.shape[3]} samples.", f"It reads {SHORTEST} or more: crop, frames."
+            )
         rows = rows - rows.mean(3, keepdim=True)
         fast = self.fast(rows).abs().mean((2, 3))
         slow = self.slow(functional.avg_pool2d(rows, (1, 4))).abs().mean((2, 3))

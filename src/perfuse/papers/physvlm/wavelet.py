@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -184,16 +185,124 @@ class Wavelet(nn.Module):
 
     def refined(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``z`` with its octaves shrunk, filtered and weighted, and the gates."""
-        channels, count, places = z.shape[1], z.shape[2], z.shape[3]
+        count = z.shape[2]
+        whole, gates = self._in_time(mirrored(z)) if exporting() else self._by_spectra(mirrored(z))
+        return whole[:, :, REFLECTED : REFLECTED + count], gates
+
+    def _in_time(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Do it with filters along time, rings of L samples (B, C, L, R), as exported graphs do."""
+        channels, count, places = x.shape[1], x.shape[2], x.shape[3]
         octave = self.levels + 1
-        bands = decompose(mirrored(z), self.levels).flatten(1, 2)  # (B, octave * C, L, R)
-        energy = (bands.square().mean(3).mean(2) + 1e-6).log().reshape(-1, octave, channels)
-        energy = (energy - energy.mean(1, keepdim=True)).flatten(1)
-        gates = 2 * torch.sigmoid(self.judge(energy))
+        bands = decompose(x, self.levels).flatten(1, 2)  # (B, octave * C, L, R)
+        gates = self._judged(bands.square().mean(3).mean(2).reshape(-1, octave, channels))
         floor = functional.softplus(self.shrink)[:, None, None] * bands.abs().mean(2, keepdim=True)
         # towards 0 by the floor and no further; runtimes are faster at this than at two clamps
         bands = functional.relu(bands - floor) - functional.relu(-bands - floor)
-        bands = functional.conv2d(bands, self.short + self.still, padding=(2, 0), groups=octave * channels)
-        bands = bands * gates[:, :, None, None]
-        whole = recompose(bands.reshape(-1, octave, channels, count + 2 * REFLECTED, places))
-        return whole[:, :, REFLECTED : REFLECTED + count], gates.reshape(-1, octave, channels).transpose(1, 2)
+        bands = torch.cat([bands[:, :, -2:], bands, bands[:, :, :2]], 2)
+        bands = functional.conv2d(bands, self.short + self.still, groups=octave * channels)
+        bands = bands * gates.flatten(1)[:, :, None, None]
+        whole = recompose(bands.reshape(-1, octave, channels, count, places))
+        return whole, gates.transpose(1, 2)
+
+    def _by_spectra(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Do the same with spectra, which learning is faster with: all that is linear becomes one product there."""
+        channels, count = x.shape[1], x.shape[2]
+        octave = self.levels + 1
+        kind = torch.complex128 if x.dtype == torch.float64 else torch.complex64
+        gains = responses(count, self.levels).to(x.device, kind)  # (octave, F)
+        lines: Tensor = Lines.apply(x.transpose(2, 3))  # type: ignore[no-untyped-call]  # (B, C, R, F): series side by side
+        power = lines.real.square().mean(2) + lines.imag.square().mean(2)
+        passed = gains.real.square() + gains.imag.square()
+        gates = self._judged(((power * _counted(power, count)) @ passed.T).transpose(1, 2) / count**2)
+        bands = torch.fft.irfft(lines[:, None] * gains[:, None, None], n=count, dim=4)  # (B, octave, C, R, L)
+        least = functional.softplus(self.shrink).reshape(octave, channels, 1, 1)
+        bands = Shrunk.apply(bands, least)  # type: ignore[no-untyped-call]
+        turn = torch.arange(gains.shape[1], device=x.device, dtype=x.dtype) * (2 * math.pi / count)
+        angle = turn * torch.arange(-2, 3, device=x.device, dtype=x.dtype)[:, None]
+        taps = (self.short + self.still)[:, 0, :, 0].reshape(octave, channels, 5)
+        short = torch.complex(taps @ angle.cos(), taps @ angle.sin())
+        back = gates[:, :, :, None] * (short * gains.conj()[:, None])  # (B, octave, C, F)
+        seen: Tensor = Lines.apply(bands)  # type: ignore[no-untyped-call]
+        whole = (seen * back[:, :, :, None]).sum(1)
+        return torch.fft.irfft(whole, n=count, dim=3).transpose(2, 3), gates.transpose(1, 2)
+
+    def _judged(self, energy: Tensor) -> Tensor:
+        """Return the gates (B, octave, C) of mean squares (B, octave, C)."""
+        told = (energy + 1e-6).log()
+        told = (told - told.mean(1, keepdim=True)).flatten(1)
+        gates: Tensor = 2 * torch.sigmoid(self.judge(told))
+        return gates.reshape(energy.shape)
+
+
+class Lines(torch.autograd.Function):
+    """``torch.fft.rfft`` over the last axis; torch takes its gradient with a complex transform of full length."""
+
+    @staticmethod
+    def forward(ctx: Any, series: Tensor) -> Tensor:
+        """Return the spectrum (..., L // 2 + 1)."""
+        ctx.count = series.shape[-1]
+        found: Tensor = torch.fft.rfft(series)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """Return the gradient of the series."""
+        given: Tensor = torch.fft.irfft(grads[0] / _counted(grads[0].real, ctx.count), n=ctx.count, norm="forward")
+        return given
+
+
+def _counted(like: Tensor, count: int) -> Tensor:
+    """Return how many lines of a whole spectrum each of a half one (..., F) stands for: 2, but for the ends."""
+    twice = like.new_full((like.shape[-1],), 2.0)
+    twice[0] = 1.0
+    if count % 2 == 0:
+        twice[-1] = 1.0
+    return twice
+
+
+class Shrunk(torch.autograd.Function):
+    """Soft shrinkage of series (..., L) by a share (..., 1) of their mean size, in few passes over memory."""
+
+    @staticmethod
+    def forward(ctx: Any, series: Tensor, share: Tensor) -> Tensor:
+        """Return the series, nearer to 0."""
+        size = series.abs().mean(-1, keepdim=True)
+        floor = share * size
+        ctx.save_for_backward(series, size, share)
+        return series - torch.minimum(torch.maximum(series, -floor), floor)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of series and shares."""
+        series, size, share = ctx.saved_tensors
+        floor = share * size
+        # 0 where a sample was taken to 0, else as it came
+        through = torch.where((series > floor) | (series < -floor), grads[0], 0.0)
+        side = series.sign()
+        taken = -(through * side).sum(-1, keepdim=True)  # of the floor
+        through += (share * taken / series.shape[-1]) * side
+        return through, (taken * size).sum_to_size(share.shape)
+
+
+class Plain(nn.Module):
+    """What takes the place of the block where it is taken out, to compare: one filter of a second a channel.
+
+    Five taps, so far apart that they reach over a second: without octaves, no wider view. ASSUMED.
+    """
+
+    def __init__(self, channels: int, levels: int, rate_hz: float = 30.0) -> None:
+        super().__init__()
+        apart = max(1, round(rate_hz / 5))
+        self.levels = levels
+        self.before = Norm(channels)
+        self.along = nn.Conv2d(
+            channels, channels, (5, 1), padding=(2 * apart, 0), dilation=(apart, 1), groups=channels
+        )
+        self.mix = nn.Sequential(
+            Norm(channels), nn.Conv2d(channels, 2 * channels, 1), nn.GELU(), nn.Conv2d(2 * channels, channels, 1)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features like ``x`` (B, C, T, R), and gates (B, C, levels + 1) that are all 1."""
+        y = x + self.along(self.before(x))
+        return y + self.mix(y), x.new_ones(x.shape[0], x.shape[1], self.levels + 1)

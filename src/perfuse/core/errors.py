@@ -6,6 +6,8 @@ whose value is ``None`` beside a reason.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import ClassVar
 
 
@@ -58,3 +60,24 @@ class MissingExtraError(PerfuseError):
     """An optional part is not installed (exit code 5)."""
 
     exit_code = 5
+
+
+def available(given: object, known: Iterable[str]) -> str:
+    """Return the remedy for a name that is none of those known: what it may have meant, and what there is."""
+    names = list(known)
+    near = get_close_matches(str(given), names, n=1) or get_close_matches(str(given).lower(), names, n=1)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{guess}Available: {', '.join(names)}."
+
+
+def one_of(what: str, given: object, known: Iterable[str]) -> None:
+    """Accept one of the names known.
+
+    Raises
+    ------
+    UsageError
+        If it is none of them; it says which it may have meant.
+    """
+    names = list(known)
+    if given not in names:
+        raise UsageError(f"There is no {what} {given!r}.", available(given, names))

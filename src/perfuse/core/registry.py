@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Generic, TypeVar
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, available
 
 T = TypeVar("T")
 
@@ -41,9 +40,7 @@ class Registry(Generic[T]):
         """
         if name in self._things:
             return self._things[name]
-        near = get_close_matches(name.lower(), self._things, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no {self.kind} called {name!r}.", f"{hint}Available: {', '.join(self._things)}.")
+        raise UsageError(f"There is no {self.kind} called {name!r}.", available(name, self._things))
 
     def names(self) -> tuple[str, ...]:
         """Return all names."""

@@ -7,11 +7,10 @@ import json
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from perfuse.core.errors import SourceError, UsageError
+from perfuse.core.errors import SourceError, UsageError, available
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +246,7 @@ def build(kind: type[Any], content: Any, where: str) -> Any:
     known = {f.name: f for f in fields(kind)}
     for key in content:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"{where} has an unknown key {key!r}.", f"{hint}Available: {', '.join(known)}.")
+            raise UsageError(f"{where} has an unknown key {key!r}.", available(key, known))
     types_ = get_type_hints(kind)
     missing = [
         n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING and n not in content

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, available
 from perfuse.learn.recipe import Recipe, load_recipe
 from perfuse.learn.task import Task
 
@@ -95,9 +94,7 @@ def named(name: str, known: Mapping[str, str], what: str) -> str:
         If there is none.
     """
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no {what} called {name!r}.", f"{hint}Available: {', '.join(known)}.")
+        raise UsageError(f"There is no {what} called {name!r}.", available(name, known))
     return known[name]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import one_of
 from perfuse.data.reader import Reader
 
 MODULES = {
@@ -47,8 +46,5 @@ def get_reader(name: str) -> Reader:
     UsageError
         If there is none of that name; the message lists the names.
     """
-    if name not in MODULES:
-        near = get_close_matches(name.lower(), MODULES, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no reader called {name!r}.", f"{hint}Available: {', '.join(MODULES)}.")
+    one_of("reader called", name, MODULES)
     return cast(Reader, import_module(f"perfuse.data.readers.{MODULES[name]}").READER)

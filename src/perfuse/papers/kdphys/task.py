@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.dilate import ALPHA, BAND, GAMMA, dilate
 from perfuse.nn.frozen import Frozen
@@ -90,10 +89,7 @@ class KdphysTask:
         band: int | None = BAND,
         lag_s: float = 0.0,
     ) -> None:
-        if network not in NETWORKS:
-            near = get_close_matches(network, NETWORKS, n=1)
-            guess = f"Did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"There is no network {network!r}.", f"{guess}Available: {', '.join(NETWORKS)}.")
+        one_of("network", network, NETWORKS)
         self.network, self.norm, self.lag_s = network, norm, lag_s
         self.alpha, self.gamma, self.band = alpha, gamma, band
         self.view: Grid | Crop = Crop(size, rate_hz)

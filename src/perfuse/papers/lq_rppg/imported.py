@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from perfuse.core.errors import SourceError
+from perfuse.core.errors import SourceError, available
 from perfuse.nn.weights import fill, read_weights
 from perfuse.papers.lq_rppg.model import C2F, FRAMES
 
@@ -111,9 +110,7 @@ def _choose(folder: Path, name: str | None) -> tuple[str, _Set]:
         return next(iter(sets.items()))
     fitting = [key for key in sets if key == name] or [key for key in sets if key.lower() == name.lower()]
     if not fitting:
-        near = get_close_matches(name, sets, n=1)
-        guess = f"Did you mean {near[0]!r}? " if near else ""
-        raise SourceError(f"{folder} holds no set {name!r}.", f"{guess}Available: {', '.join(sets)}.")
+        raise SourceError(f"{folder} holds no set {name!r}.", available(name, sets))
     return fitting[0], sets[fitting[0]]
 
 

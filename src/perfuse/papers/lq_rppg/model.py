@@ -8,13 +8,12 @@ are those of the authors' release. With a stem, a mixer, a number of bits or a l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.nn.mamba import MambaBlock
 from perfuse.papers.lq_rppg.stem import find_stem, view_of
 
@@ -70,10 +69,7 @@ class C2F(nn.Module):
         super().__init__()
         if not 1 <= n_bits <= MOST_BITS:
             raise UsageError(f"{n_bits} bits were asked for.", f"Give 1 to {MOST_BITS}.")
-        if mixer not in MIXERS:
-            near = get_close_matches(mixer, MIXERS, n=1)
-            guess = f"Did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"There is no mixer {mixer!r}.", f"{guess}Available: {', '.join(MIXERS)}.")
+        one_of("mixer", mixer, MIXERS)
         self.n_bits = n_bits
         self.stem = find_stem(stem).make(width)
         self.position = nn.Parameter(torch.zeros(1, frames, width))

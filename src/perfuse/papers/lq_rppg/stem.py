@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.fusion import FusionStem, masked_mean, sight, with_steps
 from perfuse.nn.inputs import standard
@@ -127,10 +126,7 @@ def find_stem(name: str) -> Stem:
     UsageError
         If there is none of that name.
     """
-    if name not in STEMS:
-        near = get_close_matches(name, STEMS, n=1)
-        guess = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no stem {name!r}.", f"{guess}Available: {', '.join(STEMS)}.")
+    one_of("stem", name, STEMS)
     return STEMS[name]
 
 

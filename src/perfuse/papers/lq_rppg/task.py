@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.losses import batch_mean, has_pulse, negative_pearson
 from perfuse.nn.trust import Trust, right
@@ -105,9 +104,9 @@ class LqTask:
         trust: bool = True,
         books_seed: int = 0,
     ) -> None:
-        _one_of("target", target, TARGETS)
-        _one_of("label", label, KINDS)
-        _one_of("band", band, list(BANDS))
+        one_of("target", target, TARGETS)
+        one_of("label", label, KINDS)
+        one_of("band", band, list(BANDS))
         self.target, self.label, self.quantiser, self.log_power = target, label, quantiser, log_power
         self.stem, self.mixer, self.n_bits = stem, mixer, n_bits
         self.band_hz, self.rates = BANDS[band]
@@ -240,10 +239,3 @@ class LqTask:
         if self.weights.get("quality"):
             told.append("the quality head is ours")
         return "; ".join(told) + "."
-
-
-def _one_of(what: str, given: str, known: Sequence[str]) -> None:
-    if given not in known:
-        near = get_close_matches(str(given), known, n=1)
-        guess = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no {what} {given!r}.", f"{guess}Available: {', '.join(known)}.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.nn.trust import Trust
 from perfuse.papers.rpm_distill.bilevel import Schedule
 from perfuse.papers.rpm_distill.compact import Compact
@@ -70,14 +69,6 @@ def schedule_of(asked: Mapping[str, Any]) -> Schedule:
     for name in own.keys() & asked.keys():
         raise UsageError(f"schedule: {name} was given.", f"It is the weight of a loss: weights.{own[name]}.")
     return Schedule(**asked)
-
-
-def one_of(what: str, given: str, there: Sequence[str]) -> None:
-    """Raise UsageError if what was given is none of them."""
-    if given not in there:
-        near = get_close_matches(str(given), there, n=1)
-        guess = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no {what} {given!r}.", f"{guess}Available: {', '.join(there)}.")
 
 
 def within(what: str, given: float, most: float) -> None:

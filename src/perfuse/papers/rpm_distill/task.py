@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.losses import batch_mean, full
 from perfuse.nn.trust import Trust
 from perfuse.papers.rpm_distill.card import card_of
 from perfuse.papers.rpm_distill.learner import Learner
-from perfuse.papers.rpm_distill.made import SIZES, WIDTH, made, one_of, schedule_of, vital_of, within
+from perfuse.papers.rpm_distill.made import SIZES, WIDTH, made, schedule_of, vital_of, within
 from perfuse.papers.rpm_distill.policy import Advice, Policy, advised
 from perfuse.papers.rpm_distill.problem import Compared, Held, compare, labelled
 from perfuse.papers.rpm_distill.sense import (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from torch import Tensor, nn
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import UsageError, one_of
 from perfuse.core.view import Crop, Grid
 from perfuse.nn.losses import supervised
 from perfuse.papers.zoo.model import NETWORKS
@@ -59,10 +58,7 @@ class ZooTask:
     needs = frozenset({"pulse"})
 
     def __init__(self, *, network: str = "ts-can", size: int = 36, rate_hz: float = 30.0) -> None:
-        if network not in NETWORKS:
-            near = get_close_matches(network, NETWORKS, n=1)
-            guess = f"Did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"There is no network {network!r}.", f"{guess}Available: {', '.join(NETWORKS)}.")
+        one_of("network", network, NETWORKS)
         self.network = network
         self.view: Grid | Crop = Crop(size, rate_hz)
         self.student: nn.Module = NETWORKS[network](size, rate_hz)

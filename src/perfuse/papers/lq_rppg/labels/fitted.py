@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from perfuse.core.errors import OutputError, SourceError, UsageError
+from perfuse.core.errors import OutputError, SourceError, one_of
 from perfuse.data.cache import default_cache
 from perfuse.papers.lq_rppg.labels.learned import Learned, fit_learned
 from perfuse.papers.lq_rppg.labels.prepare import PAPER_BAND_HZ, prepared, simulated_labels
@@ -62,10 +61,7 @@ def code_books(
     OutputError
         If the cache cannot be written.
     """
-    if way not in WAYS:
-        near = get_close_matches(way, WAYS, n=1)
-        guess = f"Did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"There is no quantiser {way!r}.", f"{guess}Available: {', '.join(WAYS)}.")
+    one_of("quantiser", way, WAYS)
     levels_of(n_bits)
     asked = (kind, frames, rate_hz, (band_hz[0], band_hz[1]), count, seed)
     if way == "learned":

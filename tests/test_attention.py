@@ -93,7 +93,7 @@ def test_it_is_the_mean_over_the_windows(looking):
     np.testing.assert_allclose(wave.attention.mean(), expected, atol=1e-7)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_chunking_law(looking, data):
     values = paint(5.0)
@@ -201,7 +201,7 @@ def stream(method, values, history_s=None, reads=()):
     return made.record()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(reads=st.lists(st.integers(1, 230), max_size=4), history_s=st.sampled_from([None, 3.0]))
 def test_neither_reading_in_between_nor_forgetting_changes_it(looking, reads, history_s):
     values = paint()

@@ -152,7 +152,7 @@ def test_nonsense_is_refused(rate_hz, expected_hz):
         find_beats(np.zeros(100), rate_hz, expected_hz=expected_hz)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 99), st.floats(0.55, 1.1), st.floats(-3, 3), st.floats(-1e3, 1e3))
 def test_gain_and_offset_do_not_matter(seed, mean_s, log_gain, offset):
     _, wave = a_recording(seed, 20.0, mean_s)
@@ -163,7 +163,7 @@ def test_gain_and_offset_do_not_matter(seed, mean_s, log_gain, offset):
     np.testing.assert_allclose(before.quality, after.quality, atol=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 99), st.floats(0.7, 1.4))
 def test_played_faster_the_beats_come_faster(seed, factor):
     truth, wave = a_recording(seed, 25.0, 0.8)
@@ -174,7 +174,7 @@ def test_played_faster_the_beats_come_faster(seed, factor):
     assert rate[0] / rate[1] == pytest.approx(factor, rel=0.02)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.integers(0, 500), st.booleans())
 def test_whatever_the_wave_times_ascend_inside_what_is_valid(seed, count, walk):
     generator = np.random.default_rng(seed)

@@ -299,7 +299,7 @@ def test_csv_is_read_alike_by_the_standard_reader(made):
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=TEXTS,
     number=st.floats(allow_nan=False, allow_infinity=False),

@@ -105,7 +105,7 @@ def test_two_frames_by_hand():
 
 
 @given(st.integers(1, 24), st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_soft_is_below_hard_and_tends_to_it(length, seed):
     x, y = waves(1, length, seed)
     hard = hard_dtw(x[0], y[0])
@@ -116,7 +116,7 @@ def test_soft_is_below_hard_and_tends_to_it(length, seed):
 
 
 @given(st.integers(1, 20), st.integers(0, 30), st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_laws_of_the_paths(length, band, seed):
     x, y = waves(2, length, seed)
     paths = alignment(x, y, gamma=0.3, band=band)
@@ -131,7 +131,7 @@ def test_laws_of_the_paths(length, band, seed):
 
 
 @given(st.integers(1, 20), st.integers(0, 30), st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_symmetry_and_the_widest_band(length, band, seed):
     x, y = waves(2, length, seed)
     one, other = distortion(x, y, band=band), distortion(y, x, band=band)

@@ -86,7 +86,7 @@ def test_the_regions_turn_grow_and_move_with_the_points(name: str, turn: float, 
     np.testing.assert_allclose(centroid(after), matrix @ centroid(before) + shift, atol=1.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     nudge=st.lists(st.floats(-0.1, 0.1), min_size=12, max_size=12),
     yaw=st.floats(-0.9, 0.9),

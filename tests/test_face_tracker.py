@@ -235,7 +235,7 @@ class Scripted:
         return [Detection(box, 0.9) for box in boxes]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_laws_of_any_scene(data: st.DataObject) -> None:
     """Each frame comes out once, in order; what is reported lies between what was seen; memory is bounded."""

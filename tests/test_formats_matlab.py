@@ -75,7 +75,7 @@ KINDS = st.sampled_from([np.dtype(code) for code in ("f8", "f4", "i1", "i2", "u1
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_matlab_files_read_like_scipys(data, tmp_path_factory):
     path = tmp_path_factory.mktemp("mat") / "a.mat"
     wanted = {key: data.draw(arrays(data.draw(KINDS), data.draw(SHAPES))) for key in ("a", "bvp")}
@@ -207,7 +207,7 @@ def test_matlab_5_videos_that_are_damaged_are_named(compressed, tmp_path):
     st.integers(0, 3000),
     st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damaged_matlab_files_raise_one_error(changes, lost, compressed):
     """Scipy's reader crashes the interpreter on some of these."""
     with BytesIO() as file:

@@ -40,7 +40,7 @@ def test_packets_become_range_bins(protocol, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lost_shuffled_and_doubled_packets_never_shift_a_chirp(data, tmp_path):
     adc = chirps(30)
     content = packets(adc)
@@ -163,7 +163,7 @@ def test_pickles_of_numbers_come_back(content, protocol, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_pickles_are_errors_and_nothing_else(data, tmp_path):
     content = [np.arange(9), {"a": (1, "x")}, [("v_1", 3)] * 3, np.float64(2)]
     raw = bytearray(pickle.dumps(content, data.draw(st.integers(0, 5))))
@@ -177,7 +177,7 @@ def test_damaged_pickles_are_errors_and_nothing_else(data, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_arrays_are_errors_and_nothing_else(data, tmp_path):
     np.save(tmp_path / "x.npy", np.arange(9.0))
     raw = bytearray((tmp_path / "x.npy").read_bytes())

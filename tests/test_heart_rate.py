@@ -21,7 +21,7 @@ def wave(hz, seconds, noise=0.0, seed=0, harmonic=0.3):
     return Waveform(0, RATE, x, np.ones(len(t), bool))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(per_minute=st.floats(38, 215), seconds=st.floats(10, 40), gain=st.floats(1e-6, 1e6))
 def test_the_rate_of_a_clean_wave_is_found_within_a_tenth(per_minute, seconds, gain):
     pulse = wave(per_minute / 60, seconds)
@@ -106,13 +106,13 @@ noisy_waves = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pulse=noisy_waves)
 def test_full_trust_changes_nothing(pulse):
     assert heart_rate(trusting(pulse, 1.0)) == heart_rate(pulse) == heart_rate(trusting(pulse, SURE_TRUST))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pulse=noisy_waves)
 def test_no_trust_no_value(pulse):
     without, answer = heart_rate(pulse), heart_rate(trusting(pulse, 0.0))
@@ -123,7 +123,7 @@ def test_no_trust_no_value(pulse):
         assert mine.vital.reason == (UNSURE if other.vital.value is None else DOUBTED)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pulse=noisy_waves, pair=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
 def test_less_trust_never_looks_like_more_knowledge(pulse, pair):
     less, more = (heart_rate(trusting(pulse, trust)) for trust in pair)

@@ -156,7 +156,7 @@ def test_a_gap_is_no_interval():
     assert parts["rmssd"].quality < whole["rmssd"].quality
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 500), st.floats(0.8, 1.25))
 def test_played_slower_intervals_and_their_variation_stretch(seed, factor):
     times = beat_times(seed, 70)
@@ -167,7 +167,7 @@ def test_played_slower_intervals_and_their_variation_stretch(seed, factor):
     assert after["heart_rate_beats"].value == pytest.approx(before["heart_rate_beats"].value / factor, rel=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(0, 300))
 def test_whatever_the_beats_nothing_breaks(seed, count):
     generator = np.random.default_rng(seed)

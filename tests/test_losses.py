@@ -43,7 +43,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("name", LOSSES)
 @given(st.floats(0.1, 100), st.floats(-50, 50), st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_scale_and_offset_do_not_matter(name, scale, offset, seed):
     x = PULSE + noise(3, seed=seed)
     assert torch.allclose(LOSSES[name](scale * x + offset), LOSSES[name](x), atol=1e-6)
@@ -86,7 +86,6 @@ def test_pearson_against_numpy():
 
 
 @given(st.integers(-12, 12))
-@settings(deadline=None)
 def test_lag_is_searched_as_far_as_asked(lag):
     made = noise(1, 400)[0].cumsum(0)  # no period: the lag is unique
     smooth = made.unfold(0, 9, 1).mean(1)

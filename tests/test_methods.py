@@ -49,7 +49,7 @@ def test_one_finite_sample_out_per_sample_in(name):
 
 
 @every_method
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_chunking_law(name, data):
     method = METHODS.get(name)

@@ -80,7 +80,7 @@ def test_perfect_predictions():
     assert a.r.value == pytest.approx(1)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(shift=st.floats(-50, 50), gain=st.floats(0.1, 10), seed=st.integers(0, 20))
 def test_figures_shift_and_scale(shift, gain, seed):
     x, y, who = some(36, seed)
@@ -182,7 +182,7 @@ def test_macc_never_tries_the_last_shift():
     assert macc(x, np.roll(x, -38)) == pytest.approx(1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     wave=arrays(float, (2, 30), elements=st.floats(-100, 100)),
     gain=st.floats(0.01, 100),
@@ -289,7 +289,7 @@ def test_warping_tells_shifts():
     assert np.isnan(warp(y[:1], y[:1], 30.0).cost)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), gain=st.floats(0.1, 10), offset=st.floats(-10, 10))
 def test_warping_is_blind_to_gain_and_bounded_by_the_band(seed, gain, offset):
     x, y = np.random.default_rng(seed).standard_normal((2, 60))

@@ -81,7 +81,7 @@ def test_an_even_patch_does_not_move(level):
     assert not displacement(np.full((5, SIZE, SIZE), level)).any()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(-4, 4), st.integers(0, 20))
 def test_gain_does_not_matter(log_gain, seed):
     patches = scene(0.02 * np.arange(8), -0.03 * np.arange(8), seed)

@@ -132,7 +132,7 @@ def test_the_pulse_is_the_very_same(method, plain):
     assert without.respiration is None
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_chunking_law(method, data):
     judging = method(quality=1.0, respiration_quality=by_green)
@@ -350,7 +350,7 @@ def test_what_differs_is_refused(tmp_path, monkeypatch, output, words, error):
 # --- streams ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(reads=st.lists(st.integers(1, 1000), max_size=3))
 def test_streamed_is_offline_to_the_byte(method, reads):
     breathing = method(quality=3.0, respiration_quality=2.0)

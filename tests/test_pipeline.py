@@ -49,7 +49,7 @@ def test_a_trace_is_measured_and_array_and_session_agree():
     assert to_json(streamed.finish()) == to_json(answer)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(reads=st.lists(st.integers(20, 590), max_size=4))
 def test_reading_the_vitals_in_between_changes_nothing(reads):
     times, rgb = face_trace()
@@ -62,7 +62,7 @@ def test_reading_the_vitals_in_between_changes_nothing(reads):
     assert to_json(quiet.finish()) == to_json(asked.finish())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), share=st.floats(0.0, 0.5))
 def test_dropping_frames_moves_the_rate_less_than_its_interval(seed, share):
     times, rgb = face_trace(seconds=25)
@@ -73,7 +73,7 @@ def test_dropping_frames_moves_the_rate_less_than_its_interval(seed, share):
     assert abs(part.value - whole.value) <= max(part.high - part.value, part.value - part.low)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(jitter=st.floats(0.0, 0.012), seed=st.integers(0, 1000))
 def test_a_variable_frame_rate_is_as_good_as_a_constant_one(jitter, seed):
     rng = np.random.default_rng(seed)
@@ -82,14 +82,14 @@ def test_a_variable_frame_rate_is_as_good_as_a_constant_one(jitter, seed):
     assert run(times, rgb).heart_rate.value == pytest.approx(66, abs=0.5)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(speed=st.floats(0.75, 1.8))
 def test_playing_faster_multiplies_the_rate(speed):
     times, rgb = face_trace(80, seconds=30)
     assert run(times / speed, rgb).heart_rate.value == pytest.approx(80 * speed, rel=0.01)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(gain=st.floats(0.2, 5.0))
 def test_a_global_gain_changes_nothing(gain):
     times, rgb = face_trace()

@@ -170,7 +170,7 @@ def test_a_baseline_that_starts_earlier_is_lined_up():
     assert same.vital.value == pytest.approx(here.vital.value, abs=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 50), st.floats(-2, 3), st.floats(-2, 3))
 def test_gain_does_not_matter(seed, pulse_gain, level_gain):
     samples, _ = breathing_pulse(seed, 45, 15)
@@ -183,7 +183,7 @@ def test_gain_does_not_matter(seed, pulse_gain, level_gain):
         assert after.quality == pytest.approx(before.quality, abs=0.01)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 50), st.floats(0.8, 1.25))
 def test_played_faster_breathing_is_faster(seed, factor):
     samples, _ = breathing_pulse(seed, 80, 15, noise=0.02, depth=1.5)
@@ -193,7 +193,7 @@ def test_played_faster_breathing_is_faster(seed, factor):
         assert after.value == pytest.approx(factor * before.value, rel=0.08)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(0, 2400), st.booleans(), st.booleans())
 def test_whatever_comes_nothing_breaks_and_nothing_varies(seed, count, walk, moving):
     generator = np.random.default_rng(seed)

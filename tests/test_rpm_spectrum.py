@@ -96,7 +96,7 @@ def test_a_line_is_where_it_is(rate):
     assert float(found.share) > 0.8
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_levels_are_standard_and_weights_are_shares(seed):
     found = features(random_waves(seed))
@@ -108,7 +108,7 @@ def test_levels_are_standard_and_weights_are_shares(seed):
     assert ((entropy(found.level) > 0) & (entropy(found.level) <= math.log(found.level.shape[1]) + 1e-6)).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), gain=st.floats(0.1, 100), shift=st.floats(-10, 10))
 def test_gain_and_offset_of_the_teacher_change_nothing(seed, gain, shift):
     student, teacher = features(random_waves(seed)), random_waves(seed + 1)
@@ -116,7 +116,7 @@ def test_gain_and_offset_of_the_teacher_change_nothing(seed, gain, shift):
     np.testing.assert_allclose(one, other, atol=1e-4 if gain < 1 else 1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_equal_spectra_teach_nothing(seed):
     wave = features(random_waves(seed))
@@ -167,7 +167,7 @@ def test_a_label_without_pulse_teaches_nothing():
     assert not wave.grad[1:].any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6))
 def test_losses_of_a_clip_are_its_own(seed):
     student, teacher, label = (random_waves(seed + k) for k in range(3))

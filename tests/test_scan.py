@@ -52,7 +52,7 @@ def assert_same(found, wanted, atol):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(1, 2), st.integers(1, 5), st.integers(1, 5)),
     cached=st.integers(1, 400),

@@ -151,7 +151,7 @@ def test_one_finite_sample_out_per_sample_in(students, name):
 
 
 @every_student
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_chunking_law(students, name, data):
     method = students[name]

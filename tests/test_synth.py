@@ -51,7 +51,7 @@ def test_overriding_one_thing_leaves_the_rest_alone():
     assert np.array_equal(plain.truth.breaths_s, faster.truth.breaths_s)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.floats(35, 230), st.floats(4, 90), st.floats(20, 90))
 def test_asked_rates_are_met_by_the_events_placed(seed, heart_rate, respiratory_rate, duration_s):
     truth = subject(seed, duration_s=duration_s, heart_rate=heart_rate, respiratory_rate=respiratory_rate).truth
@@ -224,7 +224,7 @@ def test_shoulders_rise_with_every_breath_by_a_few_pixels():
     assert abs(np.corrcoef(strip, motion)[0, 1]) > 0.9
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-4, 4), st.floats(-4, 4))
 def test_layers_move_by_fractions_of_a_pixel(right, down):
     size = 48

@@ -31,7 +31,7 @@ def rng(seed=0):
 # --- timing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     rate=st.floats(5, 120),
@@ -160,7 +160,7 @@ def test_shrinking_is_the_mean_over_areas(factor):
         shrink_tile(tile, 0.5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), first=st.integers(-1, 40), count=st.integers(1, 60))
 def test_a_frame_has_its_window_whatever_was_drawn_before(seed, first, count):
     shape = (3, 100, 140)

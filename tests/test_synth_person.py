@@ -96,7 +96,7 @@ def test_without_a_veil_melanin_barely_changes_the_relative_pulse():
     assert tissue.swing(0.4)[1][1] < 0.75 * tissue.swing(0.01)[1][1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0, 0.7), st.floats(0.05, 10), st.floats(0, 1))
 def test_reflectance_is_a_share_and_falls_with_melanin_and_blood(melanin, blood, saturation):
     plain = tissue.reflectance(melanin, blood, saturation)
@@ -287,7 +287,7 @@ def test_a_part_painted_alone_is_that_part_of_the_whole(seed):
     assert np.array_equal(given_relief.normal, whole.normal)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 10),

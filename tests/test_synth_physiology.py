@@ -44,7 +44,7 @@ def beats_ms(seed, per_minute, breaths=15.0, age_y=40.0, sdnn_scale=1.0):
 # Laws that hold for every draw
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.integers(0, 10**6),
     st.floats(4, 90),
@@ -63,7 +63,7 @@ def test_lungs_meet_the_rate_in_every_style(seed, per_minute, duration_s, style,
     assert np.abs(np.diff(made.volume)).max() < 0.6 * made.volume.max() + 1e-9
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.integers(0, 10**6),
     st.floats(35, 230),

@@ -75,7 +75,7 @@ def test_published_numbers():
     assert pytest.approx(2.53, abs=0.01) == BGT60.rad_per_mm
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(sorted(KINDS)),
     st.integers(0, 2**32 - 1),
@@ -322,7 +322,7 @@ def test_drawn_sizes_follow_the_register():
 # --- recordings --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(QUALITIES), st.sampled_from(sorted(KINDS)), st.floats(1.0, 6.0))
 def test_the_same_seed_gives_the_same_recording(seed, quality, name, duration_s):
     options = {"quality": quality, "config": KINDS[name], "other": (Metronome(1.6), Bellows(0.3))}

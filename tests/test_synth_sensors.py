@@ -80,7 +80,7 @@ def rate_of(values, rate_hz):
 # --- contact sensor ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from(FAULTS),

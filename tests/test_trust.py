@@ -88,7 +88,7 @@ def test_classical_methods_do_not_judge():
 
 
 @given(logit=st.floats(-50, 50))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_the_logit_becomes_a_probability(method, logit):
     values, _ = scene(seconds=5.0)
     wave = fold(method(logit), chunks(values, RATE))
@@ -152,7 +152,7 @@ def test_less_trust_less_quality_and_a_wider_interval(method):
 # --- streams, histories, replays ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(reads=st.lists(st.integers(20, 410), max_size=4), hole=st.integers(0, 300))
 def test_a_stream_ends_with_the_trust_of_the_file(method, reads, hole):
     judging = method(bright)

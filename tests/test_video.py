@@ -80,7 +80,7 @@ def test_every_rate(tmp_path, rate, ending):
     assert np.allclose(times, steady(12, rate), atol=0.5e-3 if ending == "mkv" else 1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     start=st.floats(0, 100),
     steps=st.lists(st.floats(0.002, 1.5), min_size=1, max_size=12),

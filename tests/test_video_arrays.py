@@ -113,7 +113,7 @@ def test_iterables_are_read_one_by_one():
     assert most <= 3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     start=st.floats(0, 50),
     steps=st.lists(st.floats(0.003, 1.0), min_size=1, max_size=10),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from media import pattern
@@ -31,7 +31,6 @@ def counted(rgb, box, rows, cols):
     return values, coverage
 
 
-@settings(deadline=None)
 @given(
     x=tenths, y=tenths, dx=st.integers(1, 60), dy=st.integers(1, 60), rows=st.integers(1, 5), cols=st.integers(1, 5)
 )

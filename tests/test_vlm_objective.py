@@ -72,7 +72,7 @@ def unknown(true):
 # --- spectra
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rate=st.floats(45, 220), frames=st.sampled_from([256, 300, 512]), phase=st.floats(0, 6))
 def test_a_pure_tone_loses_next_to_nothing(rate, frames, phase):
     wave = tone(rate / 60, frames=frames, phase=phase)
@@ -117,7 +117,7 @@ def test_the_envelope_is_how_strong_a_pulse_is():
     assert torch.allclose(found[30:-30], strength[30:-30], atol=0.02)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99))
 def test_divergences(seed):
     one, other = torch.softmax(3 * torch.randn(2, 5, 9, generator=torch.Generator().manual_seed(seed)), 2)

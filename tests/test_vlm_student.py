@@ -42,7 +42,7 @@ def small(seed=0, **how):
 # --- filters and spectra
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(20, 300), seed=st.integers(0, 99))
 def test_the_matrix_filters_as_the_fft_does(count, seed):
     x = torch.randn(2, 3, count, 4, generator=seeded(seed), dtype=torch.float64)
@@ -62,7 +62,7 @@ def test_powers_are_those_of_an_fft():
 # --- wavelets
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(128, 400), levels=st.integers(1, 5), seed=st.integers(0, 99))
 def test_octaves_add_up_again(count, levels, seed):
     x = torch.randn(1, 2, count, 3, generator=seeded(seed))
@@ -72,7 +72,7 @@ def test_octaves_add_up_again(count, levels, seed):
     assert torch.allclose(wavelet.responses(count, levels).abs().square().sum(0), torch.ones(1).double(), atol=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(count=st.integers(256, 400), levels=st.integers(1, 5))
 def test_filters_in_time_are_those_in_frequency(count, levels):
     x = torch.randn(1, 2, count, 3, generator=seeded(count), dtype=torch.float64)
@@ -371,7 +371,7 @@ def test_a_dead_region_tells_its_neighbours_nothing():
     assert torch.allclose(found[0], found[2], atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), blind=st.booleans())
 def test_what_rises_has_one_sign_whatever_its_colours(seed, blind):
     """Pictures that sway up and down: the seventh channel follows, in bright stripes and in dark ones."""
@@ -432,7 +432,7 @@ def test_no_teacher_is_needed_at_inference():
 # --- reading
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rate=st.floats(42, 236), frames=st.sampled_from([256, 300, 512]), phase=st.floats(0, 6))
 def test_a_tone_is_read_as_it_is(rate, frames, phase):
     wave = tone(rate / 60, frames, phase)[None]

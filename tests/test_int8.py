@@ -120,6 +120,7 @@ def test_networks_take_turns():
     assert all(t >= 0 for t in times)
 
 
+@pytest.mark.slow
 def test_the_command_says_which_of_the_two_it_is(tmp_path, monkeypatch, capsys):
     class Task:
         student = Tiny()

@@ -471,6 +471,7 @@ def test_clips_do_not_know_one_another():
 # --- from the command line to a measurement
 
 
+@pytest.mark.slow
 def test_train_export_measure(tmp_path, capsys, recipe):
     words = ["steps=4", "validation.every=4", "validation.clips=4", "frames=64", "batch=2"]
     assert main(["train", "blend/ci", "--out", str(tmp_path / "run"), "--set", *words]) == 0

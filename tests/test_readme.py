@@ -121,7 +121,18 @@ def test_readme_python_runs(here, code, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(PAGES[page], "python")])
+PAINTING = "docs/simulate.md"
+"""Its Python paints people for most of a minute."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page == PAINTING else ())
+        for page in PAGES
+        if blocks(PAGES[page], "python")
+    ],
+)
 def test_python_in_the_pages_runs(here, monkeypatch, page):
     """Blocks of one page share their names, as a reader types them; the camera is the clip, the radar simulated."""
     seen = subject(0, "lab", duration_s=3.0, width=64, height=64).radar()

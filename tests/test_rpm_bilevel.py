@@ -323,6 +323,7 @@ def learnt(kind, seed, steps=200):
     return float((rates[power.argmax(1)] - rate).abs().mean())
 
 
+@pytest.mark.slow
 def test_a_policy_finds_out_when_its_teacher_is_wrong():
     assert learnt("uniform", 1) > 20
     assert learnt("policy", 1) < 5

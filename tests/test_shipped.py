@@ -163,6 +163,7 @@ def test_a_session_takes_its_name(name):
     assert (answer.method, answer.heart_rate.value) == (name, None)
 
 
+@pytest.mark.slow
 def test_networks_and_formulas_are_benched_alike(tmp_path):
     layout = get_layout("ubfc")
     asked = {"duration_s": 10.0, "width": 128, "height": 128, "pulse_depth": 0.012}

@@ -157,6 +157,7 @@ def test_the_scene_itself_carries_its_pulse():
     np.testing.assert_allclose(size, 100 * SWING * np.array([0.25, 1.0, 0.5]), atol=0.02)
 
 
+@pytest.mark.slow
 def test_as_much_pulse_survives_as_in_x264(tmp_path):
     """Of a fundamental of 0.14 %, within 0.02 percentage points; the rest of the band is about as restless."""
     table = compared([face_like(1, 240, 224, 192, noise=1.5)], CRF[:2], tmp_path)

@@ -150,6 +150,21 @@ def told(values: tuple[float, ...], form: str) -> str:
     return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1)).removesuffix('%')}"
 
 
+def judged(folder: Path, domains: dict[str, float], clips: int, seed: int) -> tuple[float, ...]:
+    """Return the figures of a run on clips of people nobody trained on."""
+    task, _ = open_run(folder)
+    bank = open_bank(default_cache(), task.view, frames=FRAMES, clips=clips, seed=seed, domains=domains)
+    bank.paint(2)
+    waves, pulses, rates = [], [], []
+    for low in range(0, clips, 16):
+        batch = bank.batch(np.arange(low, low + 16))
+        with torch.no_grad():
+            waves.append(task.student(batch.clip)["pulse"].double().numpy())
+        pulses.append(batch.pulse.double().numpy())
+        rates.append(batch.heart_rate.double().numpy())
+    return figures(np.concatenate(waves), np.concatenate(pulses), np.concatenate(rates), task.view.rate_hz)
+
+
 def scored(folder: Path) -> tuple[float, ...] | None:
     """Return the figures of a run, or None if it has not ended."""
     kept = folder / "score.json"
@@ -157,17 +172,7 @@ def scored(folder: Path) -> tuple[float, ...] | None:
         return tuple(json.loads(kept.read_text()))
     if not (folder / "last.pt").exists():
         return None
-    task, _ = open_run(folder)
-    bank = open_bank(default_cache(), task.view, frames=FRAMES, clips=CLIPS, seed=OTHER, domains={DOMAIN: 1.0})
-    bank.paint(2)
-    waves, pulses, rates = [], [], []
-    for low in range(0, CLIPS, 16):
-        batch = bank.batch(np.arange(low, low + 16))
-        with torch.no_grad():
-            waves.append(task.student(batch.clip)["pulse"].double().numpy())
-        pulses.append(batch.pulse.double().numpy())
-        rates.append(batch.heart_rate.double().numpy())
-    found = figures(np.concatenate(waves), np.concatenate(pulses), np.concatenate(rates), task.view.rate_hz)
+    found = judged(folder, {DOMAIN: 1.0}, CLIPS, OTHER)
     kept.write_text(json.dumps(found))
     return found
 

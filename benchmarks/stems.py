@@ -18,15 +18,11 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import torch
-from lq_rppg import FORMS, figures, told
+from lq_rppg import FORMS, FRAMES, judged, told
 from torch.utils.flop_counter import FlopCounterMode
 
 from perfuse.bench.machine import machine
-from perfuse.data.cache import default_cache
-from perfuse.export.run import open_run
-from perfuse.learn.bank import open_bank
 from perfuse.learn.loop import train
 from perfuse.papers.known import find_recipe, make_task
 from perfuse.papers.lq_rppg.model import C2F
@@ -35,8 +31,8 @@ from perfuse.papers.lq_rppg.stem import STEMS
 SIDE = 24
 """Pixels a side that stems of pictures see."""
 DOMAINS = ("lab", "talk", "webcam", "motion", "dim-flicker", "dark-skin")
-CLIPS, FRAMES, OTHER = 384, 256, 4_000_003
-"""Of the score: clips, samples of each (8.5 s), and the seed of their people."""
+CLIPS, OTHER = 384, 4_000_003
+"""Of the score: clips, and the seed of their people."""
 TEACH = {
     "steps": "800",
     "batch": "8",
@@ -69,22 +65,6 @@ def teach(options: argparse.Namespace) -> None:
             print(f"{stem}-{seed}: {done.steps} steps, {time.perf_counter() - begin:.0f} s", flush=True)
 
 
-def scored(folder: Path) -> tuple[float, ...]:
-    """Return the figures of a run on people nobody trained on."""
-    task, _ = open_run(folder)
-    shares = {name: 1 / len(DOMAINS) for name in DOMAINS}
-    bank = open_bank(default_cache(), task.view, frames=FRAMES, clips=CLIPS, seed=OTHER, domains=shares)
-    bank.paint(2)
-    waves, pulses, rates = [], [], []
-    for low in range(0, CLIPS, 16):
-        batch = bank.batch(np.arange(low, low + 16))
-        with torch.no_grad():
-            waves.append(task.student(batch.clip)["pulse"].double().numpy())
-        pulses.append(batch.pulse.double().numpy())
-        rates.append(batch.heart_rate.double().numpy())
-    return figures(np.concatenate(waves), np.concatenate(pulses), np.concatenate(rates), task.view.rate_hz)
-
-
 def cost(stem: str, size: int) -> tuple[float, float]:
     """Return million multiplications and milliseconds a frame of the whole network; torch, one thread."""
     network = C2F(stem, "conv").eval()
@@ -103,8 +83,13 @@ def cost(stem: str, size: int) -> tuple[float, float]:
 def score(options: argparse.Namespace) -> None:
     """Write the table."""
     torch.set_num_threads(1)
+    shares = {name: 1 / len(DOMAINS) for name in DOMAINS}
     found = {
-        stem: [scored(folder) for seed in options.seeds if (folder := options.runs / f"{stem}-{seed}").exists()]
+        stem: [
+            judged(folder, shares, CLIPS, OTHER)
+            for seed in options.seeds
+            if (folder := options.runs / f"{stem}-{seed}").exists()
+        ]
         for stem in STEMS
     }
     if not any(found.values()):

@@ -41,36 +41,14 @@ def measure(
     rate_hz: float | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
-    """Measure pulse, breathing and heart-rate variability of a recording.
+    """Measure a recording as :func:`perfuse.measure` does, which also opens the files of radars and tells the rest.
 
     Parameters
     ----------
     source : str, path, ndarray or RadarRecord
-        A video file, a CSV of time, R, G, B, frames (T, H, W, 3), or a trace (T, 3); or what a radar recorded, see
-        :func:`perfuse.data.radars.open_radar`.
-    method : str or Method
-        See :class:`Session`.
-    detector : Detector, optional
-        Finds faces; BlazeFace by default.
-    times_s : ndarray, (T,), optional
-        Capture times of an array.
-    rate_hz : float, optional
-        Frame rate, only for material that carries no timestamps.
-    progress : callable, optional
-        Called with the seconds done and the seconds in all (None if unknown).
-
-    Returns
-    -------
-    Measurement
-        The same bytes for the same recording, whatever ran before. A recording without an answer has vitals whose
-        value is None beside a reason.
-
-    Raises
-    ------
-    SourceError
-        If the source cannot be read.
-    UsageError
-        If an option does not fit.
+        A video file, a CSV of time, R, G, B, frames (T, H, W, 3), a trace (T, 3), or what a radar recorded.
+    method, detector, times_s, rate_hz, progress
+        See there; so are what is returned and raised.
     """
     if isinstance(source, RadarRecord):
         return _measure_radar(source, method, progress)

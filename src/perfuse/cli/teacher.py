@@ -9,8 +9,7 @@ from cyclopts import App, Parameter
 
 from perfuse.cli.progress import Progress
 from perfuse.cli.tables import terminal
-from perfuse.cli.train import _changes as changes_of
-from perfuse.cli.train import require_extra
+from perfuse.cli.train import changes_of, require_extra
 
 app = App(
     name="teacher",

@@ -62,7 +62,7 @@ def train(
         raise UsageError("No recipe was named.", "Name one: perfuse train blend/desk, or see: perfuse train --list.")
     from perfuse.learn.loop import train as run
 
-    what = find_recipe(recipe, _changes(change or []))
+    what = find_recipe(recipe, changes_of(change or []))
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path(out) if out else Path("runs") / f"{recipe.replace('/', '-').removesuffix('.yaml')}-{stamp}"
     task = make_task(what)
@@ -95,7 +95,14 @@ def require_extra() -> None:
         )
 
 
-def _changes(words: list[str]) -> dict[str, str]:
+def changes_of(words: list[str]) -> dict[str, str]:
+    """Return KEY=VALUE words as a mapping.
+
+    Raises
+    ------
+    UsageError
+        If a word has no sign between key and value.
+    """
     found = {}
     for word in words:
         key, mark, value = word.partition("=")

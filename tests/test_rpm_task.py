@@ -14,10 +14,11 @@ from perfuse.cli.explain_gates import explain_gates, summary, table  # noqa: E40
 from perfuse.core.errors import OutputError, SourceError, UsageError  # noqa: E402
 from perfuse.core.view import Crop, Grid  # noqa: E402
 from perfuse.learn import checkpoint  # noqa: E402
+from perfuse.learn.clips import batch_of, heard  # noqa: E402
 from perfuse.learn.journal import read  # noqa: E402
 from perfuse.learn.loop import train  # noqa: E402
 from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated, Validation  # noqa: E402
-from perfuse.learn.sources import HELD, SPAN, batch_of, filmed, heard, held_back, mixed, sources  # noqa: E402
+from perfuse.learn.sources import HELD, SPAN, filmed, held_back, mixed, sources  # noqa: E402
 from perfuse.learn.task import Bilevel, Task, Taught  # noqa: E402
 from perfuse.nn.trust import right  # noqa: E402
 from perfuse.papers.rpm_distill.compact import Compact, _moving  # noqa: E402

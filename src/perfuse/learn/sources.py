@@ -23,7 +23,6 @@ from perfuse.data.recording import Recording
 from perfuse.data.splits import splits
 from perfuse.learn.bank import Bank, Told, open_bank
 from perfuse.learn.clips import batch_of
-from perfuse.learn.clips import heard as heard
 from perfuse.learn.evenly import Evenly, Source
 from perfuse.learn.recipe import Recipe, Recorded, Simulated
 from perfuse.learn.task import Bilevel, Task, Taught

@@ -14,11 +14,11 @@ from perfuse.core.view import Grid  # noqa: E402
 from perfuse.learn import checkpoint  # noqa: E402
 from perfuse.learn.augment import augment, cut  # noqa: E402
 from perfuse.learn.bank import open_bank  # noqa: E402
+from perfuse.learn.clips import batch_of  # noqa: E402
 from perfuse.learn.evenly import Evenly, joined  # noqa: E402
 from perfuse.learn.loop import train  # noqa: E402
 from perfuse.learn.people import People  # noqa: E402
 from perfuse.learn.recipe import Augment, Optimiser, Recipe, Simulated, Validation  # noqa: E402
-from perfuse.learn.clips import batch_of  # noqa: E402
 from perfuse.learn.sources import mixed, sources  # noqa: E402
 from perfuse.learn.task import Paced, Task, Taught  # noqa: E402
 from perfuse.papers.known import find_recipe, make_task, recipes  # noqa: E402

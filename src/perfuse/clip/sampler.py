@@ -28,6 +28,9 @@ GATE_LOOK_S = 0.25
 MASK_LOOK_S = 0.1
 """How often the masks are drawn anew: they ride on the crop, and within it the key points hardly move."""
 CHEST_CELLS = 24
+CHEST_TOP, CHEST_HALF, CHEST_LEAST = 1.2, 1.4, 0.12
+"""The chest begins so far below the top of the face box, reaches so far to either side, and must be so high to be
+seen, all in face boxes. The line of the shoulders carries most of breathing, and most framings show little more."""
 CHEST_LOOK_S = 0.1
 """How often the chest is looked at: nobody breathes faster than 90/min."""
 ROUNDING = 1e-3
@@ -61,12 +64,13 @@ def face_crop(face: TrackedFace, margin: float) -> Box:
 
 
 def chest_box(face: TrackedFace, height: int, width: int) -> Box | None:
-    """Return the part of the picture below a face where the chest would be, or None if too little is visible."""
-    top = face.box.y + 1.35 * face.box.height
-    left, right = face.box.centre[0] - face.box.width, face.box.centre[0] + face.box.width
-    bottom = min(top + face.box.height, float(height))
+    """Return the part of the picture below a face where the shoulders would be, or None if too little is visible."""
+    face_box = face.box
+    top = face_box.y + CHEST_TOP * face_box.height
+    left, right = (face_box.centre[0] + side * CHEST_HALF * face_box.width for side in (-1.0, 1.0))
+    bottom = min(top + face_box.height, float(height))
     left, right = max(left, 0.0), min(right, float(width))
-    if bottom - top < 0.25 * face.box.height or right - left < face.box.width:
+    if bottom - top < CHEST_LEAST * face_box.height or right - left < face_box.width:
         return None
     return Box(left, top, right - left, bottom - top)
 

@@ -103,8 +103,7 @@ def measure_face(number: int, record: Record, context: Context) -> Face:
         beats = find_beats(pulse.samples, pulse.rate_hz, pulse.valid, rate.peak_hz)
         variability = hrv(beats)
     head, chest = _path(record, record.motion[:, 1]), _path(record, record.chest[:, 0])
-    felt = context.kind == "radar"
-    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=head, chest=chest, felt=felt)
+    breathing = respiration(pulse, beats, baseline=_brightness(record), motion=head, chest=chest)
     breaths = tuple(Point(grid_start_s + point.time_s, point.vital) for point in breathing.series)
     offset = grid_start_s + pulse.start / pulse.rate_hz
     return Face(

@@ -22,7 +22,7 @@ HOLE_S = 4.0
 """Steps farther than half of this from every sound beat are not usable."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sign:
     """One signal that breathing shows in.
 
@@ -44,8 +44,8 @@ class Sign:
         Lowest frequency it can carry.
     trust : ndarray, (N,), or None
         0..1: how far its source itself believes it; None for signs that do not judge themselves.
-    counted : bool
-        Whether its breaths are counted too (:mod:`perfuse.vitals.breath_count`).
+    direct : bool
+        Whether nothing but breathing should move it: then it may be uneven (:mod:`perfuse.vitals.uneven_breathing`).
     """
 
     name: str
@@ -56,7 +56,7 @@ class Sign:
     inspiration: float
     low_hz: float = 0.0
     trust: Floats | None = None
-    counted: bool = False
+    direct: bool = False
 
     def weight_in(self, start: int, stop: int) -> float:
         """Return the weight of the evidence in some steps of the grid: less of what the source itself doubts."""
@@ -69,6 +69,8 @@ WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5, "chest
 capnograph (finger and ear). Movement could not be fitted there: the head's is set between them, and the chest's so
 that a chest that clearly moves with one rate is believed, as a breathing belt is. A network's wave counts as much as
 the best sign in the pulse, from which it may have read it; ASSUMED, until networks that breathe are measured."""
+DIRECT = {"chest", NETWORK}
+"""Signs that nothing but breathing should move; a head has many reasons."""
 
 
 def signs_of_breathing(
@@ -159,7 +161,8 @@ def _from_wave(name: str, grid: Floats, pulse: Waveform, wave: Waveform) -> Sign
     if known.sum() < 8:
         return None
     samples = np.interp(grid, grid[known], total[known] / hits[known])
-    return Sign(name, samples, _near(grid, grid[known], HOLE_S / 4), 1.0, WEIGHTS[name], -1.0)
+    direct = name in DIRECT
+    return Sign(name, samples, _near(grid, grid[known], HOLE_S / 4), 1.0, WEIGHTS[name], -1.0, direct=direct)
 
 
 def _sign(name: str, grid: Floats, times: Floats, values: Floats, top_hz: float, inspiration: float) -> Sign:

@@ -7,8 +7,9 @@ derivative that evens out its 1/f spectrum: without it, blood pressure waves at 
 scores are summed into one probability over rates, from which value, 90 % interval and quality are read. Estimates
 that agree sharpen it; where they contradict one another no rate gets enough of it and there is no value, as in the
 fusion of Karlen et al., Multiparameter respiratory rate estimation from the photoplethysmogram, IEEE TBME 2013. The
-breathing that a network writes beside its pulse is one more estimate among them. In the path of a chest that a radar
-feels breaths are counted as well; that opinion is pooled with the others (:mod:`perfuse.vitals.breath_count`).
+breathing that a network writes beside its pulse is one more estimate among them. What only breathing moves, a chest or
+a network's wave, may be uneven: it is scored by :mod:`perfuse.vitals.uneven_breathing`, and where it speaks clearly its
+breaths are counted.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from perfuse.core.signals import SHORTEST_BREATH_S, Waveform
 from perfuse.signal.beats import Beats
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import power_spectrum
-from perfuse.vitals.breath_count import Count, count_breaths
 from perfuse.vitals.breathing_signs import STEP_HZ, Sign, signs_of_breathing
+from perfuse.vitals.uneven_breathing import breaths_per_second, evidence
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +49,12 @@ LEAST_QUALITY = 0.5
 
 CLEAR = 0.5
 """A sign whose best rate explains this share of it speaks clearly."""
+
+BY_CHANCE = 1.0
+"""Evidence for uneven breathing that noise has as well, more often than not: it does not count."""
+
+MOST = 0.985
+"""Of its variance that any sign is believed to be breathing."""
 
 NEAR_HZ = 3 / 60
 """Quality is the probability of being right within this."""
@@ -105,7 +112,6 @@ def respiration(
     baseline: Waveform | None = None,
     motion: Waveform | None = None,
     chest: Waveform | None = None,
-    felt: bool = False,
 ) -> RespirationResult:
     """Estimate breathing.
 
@@ -122,8 +128,6 @@ def respiration(
         Vertical displacement of the head, downwards positive as in :mod:`perfuse.signal.motion`, same rate.
     chest : Waveform, optional
         The same of the chest, where it is in the picture.
-    felt : bool
-        Whether a radar felt the chest: then its breaths are counted too.
 
     Returns
     -------
@@ -133,7 +137,6 @@ def respiration(
         the heart rate unless ``motion`` or ``chest`` shows it.
     """
     signs, span = signs_of_breathing(pulse, beats, baseline, motion, chest)
-    signs = [replace(sign, counted=felt and sign.name == "chest") for sign in signs]
     result = _fused(pulse, signs, span, moved=motion is not None or chest is not None)
     told = pulse.respiration
     if told is None:
@@ -170,10 +173,23 @@ def _windows(span: tuple[int, int], length_s: float, hop_s: float) -> list[tuple
 
 
 def _shares(sign: Sign, start: int, stop: int) -> Floats | None:
-    """Share of the variance of one sign that a sine at each rate of the grid explains, or None where it has holes."""
+    """Share of the variance of one sign that breathing at each rate of the grid explains, or None where it has holes.
+
+    Of a sign that only breathing moves it is the share that says as much as the likelihood of uneven breathing.
+    """
     if sign.usable[start:stop].mean() < 0.8:
         return None
     x = sign.samples[start:stop]
+    if sign.direct:
+        low_hz = 0.7 * CYCLES * STEP_HZ / len(x)
+        told = evidence(x, STEP_HZ, GRID_HZ, (low_hz, min(GRID_HZ[-1], sign.top_hz)))
+        if told is None:
+            return None
+        carried = (sign.top_hz > GRID_HZ) & (sign.low_hz <= GRID_HZ)
+        told = np.where(carried, np.maximum(told - BY_CHANCE, 0.0), 0.0)
+        whole = sign.weight * np.sqrt(len(x) / STEP_HZ / WINDOW_S)
+        told = told * min(1.0, -whole * np.log1p(-MOST) / max(float(told.max()), 1e-9))
+        return np.asarray(-np.expm1(-told / whole))
     line = np.linspace(-1, 1, len(x))
     x = x - x.mean()
     x = x - line * (line @ x) / (line @ line)
@@ -188,7 +204,7 @@ def _shares(sign: Sign, start: int, stop: int) -> Floats | None:
     share = np.interp(GRID_HZ, freq_hz, power) * 1.5 / seconds / total
     # What a sign cannot carry is no evidence, but it counts in the total: else overtones of slow breaths would shine.
     carried = (sign.top_hz > GRID_HZ) & (sign.low_hz <= GRID_HZ)
-    return np.clip(np.where(carried, share, 0.0), 0.0, 0.985)
+    return np.clip(np.where(carried, share, 0.0), 0.0, MOST)
 
 
 def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
@@ -202,8 +218,8 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
         return Vital.none("/min", DOUBTED if _doubted(signs, start, stop) else NO_BEATS)
     seconds = (stop - start) / STEP_HZ
     weight, centre = _PRIOR
-    score = np.sqrt(seconds / WINDOW_S) * sum(-w * np.log1p(-share) for w, share in found)
-    score = score + weight * np.log(GRID_HZ / centre) ** 2
+    told = np.sqrt(seconds / WINDOW_S) * sum(-w * np.log1p(-share) for w, share in found)
+    score = told + weight * np.log(GRID_HZ / centre) ** 2
     limit_hz = CYCLES / seconds
     low_hz = min(sign.low_hz for sign in signs)
     open_to = (max(limit_hz, low_hz) <= GRID_HZ) & (max(sign.top_hz for sign in signs) > GRID_HZ)
@@ -211,18 +227,17 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
         return Vital.none("/min", NO_BEATS)
     chance = np.where(open_to, np.exp(score - score[open_to].max()), 0.0)
     chance /= chance.sum()
-    count = _count(signs, start, stop)
-    if count is not None:
-        chance = count.pooled(GRID_HZ, chance)
     mode = int(chance.argmax())
     if mode == int(np.flatnonzero(open_to)[0]):
         if low_hz > limit_hz:
             return Vital.none("/min", SLOWER.format(limit=np.ceil(60 * low_hz)))
         return Vital.none("/min", TOO_SLOW.format(limit=np.ceil(60 * limit_hz), seconds=seconds))
     near = np.abs(GRID_HZ - GRID_HZ[mode]) <= 2 / 60
-    value = float((chance * GRID_HZ)[near].sum() / chance[near].sum())
+    value = _counted(signs, start, stop, float((chance * GRID_HZ)[near].sum() / chance[near].sum()))
     believed = _TRUST * chance + (1 - _TRUST) * open_to / open_to.sum()
-    quality = float(believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum()) * (1 - _contradiction(found, value))
+    # what has hardly been told has hardly been heard: the usual rates are no answer
+    heard = -np.expm1(-float(np.interp(value, GRID_HZ, told)))
+    quality = heard * float(believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum()) * (1 - _contradiction(found, value))
     if quality < LEAST_QUALITY:
         doubted = _doubted(signs, start, stop)
         return Vital.none("/min", DOUBTED if doubted else _why_not([share for _, share in found]))
@@ -233,12 +248,21 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     return Vital(60 * value, "/min", 60 * float(low), 60 * float(high), quality)
 
 
-def _count(signs: list[Sign], start: int, stop: int) -> Count | None:
-    """Count breaths where a sign is made for it, and measured."""
+def _counted(signs: list[Sign], start: int, stop: int, rate_hz: float) -> float:
+    """Count the breaths about a rate in the sign that shows it best, or keep the rate where none does clearly.
+
+    The likeliest rate is that of most breaths, a count the mean of all. Where they are far apart the quality, that of
+    the value told, is small.
+    """
+    clear = {}
     for sign in signs:
-        if sign.counted and sign.usable[start:stop].mean() >= 0.8:
-            return count_breaths(sign.samples[start:stop], STEP_HZ)
-    return None
+        share = _shares(sign, start, stop) if sign.direct else None
+        if share is not None:
+            clear[sign] = float(np.interp(rate_hz, GRID_HZ, share))
+    best = max(clear, key=clear.__getitem__, default=None)
+    if best is None or clear[best] < CLEAR:
+        return rate_hz
+    return breaths_per_second(best.samples[start:stop], STEP_HZ, rate_hz)
 
 
 def _doubted(signs: list[Sign], start: int, stop: int) -> bool:

@@ -39,6 +39,7 @@ class Row:
 
     @property
     def error(self) -> float:
+        """How far off it is, per minute; NaN where nobody breathes."""
         return abs((self.vital.value or np.inf) - self.true)
 
 
@@ -103,10 +104,10 @@ def main() -> None:
     text = "\n".join([
         "# Breathing from films", "",
         f"Films of simulated people, one minute each, {', '.join(made)} (how they were painted stands in the "
-        f"benchmark); `{command}`, {time.strftime('%Y-%m-%d')}. The truth is the rate of the breaths taken. Errors, in a "
-        f"minute, are of what was answered; *in the interval* is the share of answers whose 90 % interval holds the truth; "
-        f"*sure and wrong* counts answers with a quality of {SURE} or more that are not within {CLOSE:g}; of films in "
-        "which nobody breathes that is every such answer.", "",
+        f"benchmark); `{command}`, {time.strftime('%Y-%m-%d')}. The truth is the rate of the breaths taken. Errors, "
+        "in a minute, are of what was answered; *in the interval* is the share of answers whose 90 % interval holds "
+        f"the truth; *sure and wrong* counts answers with a quality of {SURE} or more that are not within {CLOSE:g}; "
+        "of films in which nobody breathes that is every such answer.", "",
         "## One minute", "", *table(rows, whole=True), "",
         "## Windows of 30 s", "", *table(rows, whole=False), "", f"{machine()}.", "",
     ])  # fmt: skip

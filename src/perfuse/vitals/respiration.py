@@ -7,9 +7,9 @@ derivative that evens out its 1/f spectrum: without it, blood pressure waves at 
 scores are summed into one probability over rates, from which value, 90 % interval and quality are read. Estimates
 that agree sharpen it; where they contradict one another no rate gets enough of it and there is no value, as in the
 fusion of Karlen et al., Multiparameter respiratory rate estimation from the photoplethysmogram, IEEE TBME 2013. The
-breathing that a network writes beside its pulse is one more estimate among them. What only breathing moves, a chest or
-a network's wave, may be uneven: it is scored by :mod:`perfuse.vitals.uneven_breathing`, and where it speaks clearly its
-breaths are counted.
+breathing that a network writes beside its pulse is one more estimate among them. What only breathing moves, a chest
+or a network's wave, may be uneven: it is scored by :mod:`perfuse.vitals.uneven_breathing`, and where it speaks
+clearly its breaths are counted.
 """
 
 from __future__ import annotations

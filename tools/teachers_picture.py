@@ -114,7 +114,7 @@ def words(panel) -> None:
     said = teacher.encode_text([prompts.pulse(rate)[0] for rate in prompts.PULSES])
     fits = (teacher.encode_image(rows) @ said.T)[0].numpy()
     panel.imshow(rows[0].permute(1, 2, 0).numpy(), extent=(0, 4.6, 0, 3), aspect="auto", zorder=1)
-    panel.text(0, 3.12, "64 cells of a made face, time to the right", fontsize=9, color=PULSE)
+    panel.text(0, 3.12, "a made face, cell by cell, time to the right", fontsize=9, color=PULSE)
     rates = np.array(prompts.PULSES)
     at = 5.1 + 4.5 * (rates - rates[0]) / np.ptp(rates)
     panel.bar(at, 2.6 * fits / fits.max(), width=0.09, color=OTHER)

@@ -28,7 +28,7 @@ class SpectralTeacher:
     """See :class:`perfuse.papers.physvlm.priors.Teacher`.
 
     The space is two spectra side by side, as square roots: cosines are overlaps of distributions (Bhattacharyya).
-    The pulse is looked for in differences of colours, breathing in all of them, where the pulse is not.
+    The pulse is looked for in red, breathing in green and blue, where the pulse is not.
 
     Parameters
     ----------
@@ -50,10 +50,9 @@ class SpectralTeacher:
 
     def encode_image(self, rows: Tensor) -> Tensor:
         """Return the square roots of what the rows agree on, (B, dim)."""
-        red, green, blue = rows.unbind(1)
-        # light and breathing are nearly grey, blood is not
-        pulse = self._agreed(torch.stack([green - red, green - blue], 1), "pulse", None)
-        breath = self._agreed(rows, "breath", pulse)
+        rows = (rows - rows.mean(3, keepdim=True)) * torch.hann_window(rows.shape[3]).to(rows)
+        pulse = self._agreed(rows[:, :1], "pulse", None)
+        breath = self._agreed(rows[:, 1:], "breath", pulse)
         return torch.cat([pulse, breath], 1).clamp(min=0).sqrt() / math.sqrt(2)
 
     def _agreed(self, rows: Tensor, of: str, pulse: Tensor | None) -> Tensor:
@@ -93,5 +92,5 @@ class SpectralTeacher:
 
     def fingerprint(self) -> str:
         """Return a hash of its settings."""
-        words = ("spectral", 2, self.rate_hz, STEP_HZ, GRIDS_HZ, SPREAD_HZ, TAKEN_HZ, self.scale)
+        words = ("spectral", 3, self.rate_hz, STEP_HZ, GRIDS_HZ, SPREAD_HZ, TAKEN_HZ, self.scale)
         return hashlib.blake2b(repr(words).encode(), digest_size=8).hexdigest()

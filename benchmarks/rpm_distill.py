@@ -1,6 +1,6 @@
 """Does a radar help a face-video network that has few labels, and a policy beyond it? RPM-Distill's claim.
 
-    python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--part core more late] [--set steps=600 ...]
+    python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--part core shares more late] [--set steps=600 ...]
     python benchmarks/rpm_distill.py score --runs RUNS --out docs/results/rpm_distill.md
     python benchmarks/rpm_distill.py cost [--set ...]
 
@@ -48,6 +48,7 @@ TOLD = {
     "alone": "labels alone",
     "alone-long": "labels alone, four times the steps",
     "alone-more": "labels alone, and those that the policy learns from",
+    "alone-all": "labels alone, of all clips: what no teacher can better",
     "uniform": "+ radar, always believed",
     "policy-blind": "+ radar, a policy that sees nothing of the clip",
     "policy": "+ radar, the policy",
@@ -89,8 +90,10 @@ class Case:
 PARTS = {
     "core": [
         *(Case(FEW, 0.0, 0.0, mode) for mode in ("alone", "alone-more")),
-        *(Case(FEW, share, 0.0, mode) for share in (USUAL, 0.0, 0.6) for mode in ("uniform", "policy", "oracle")),
+        Case(1.0, 0.0, 0.0, "alone-all"),
+        *(Case(FEW, USUAL, 0.0, mode) for mode in ("uniform", "policy", "oracle")),
     ],
+    "shares": [Case(FEW, share, 0.0, mode) for share in (0.0, 0.6) for mode in ("uniform", "policy", "oracle")],
     "more": [
         Case(FEW, USUAL, 0.0, "policy-blind"),
         *(Case(SOME, 0.0, 0.0, mode) for mode in ("alone", "alone-more")),

@@ -117,8 +117,8 @@ def test_it_is_adapted_and_kept(model, tmp_path):
     assert torch.allclose(teacher.encode_image(rows()), before, atol=1e-6)  # updates begin at nothing
     learnt = sum(p.numel() for p in teacher.learns())
     assert 0 < learnt < 0.2 * sum(p.numel() for p in teacher.model.parameters())
-    losses = adapt(teacher, lambda _: example(0), steps=4, domains=["pure"], lr=1e-3, pairs=1)
-    assert losses[-1] < losses[0]
+    losses = adapt(teacher, lambda _: example(0), steps=16, domains=["pure"], lr=1e-3, pairs=1)
+    assert sum(losses[-4:]) < sum(losses[:4])  # pairs are drawn anew at every step
     assert not torch.allclose(teacher.encode_image(rows()), before, atol=1e-4)
     lowrank.save_adapted(teacher, tmp_path / "learnt.safetensors", base)
     again = lowrank.load_adapted(hub.load_hub(str(model)), tmp_path / "learnt.safetensors")

@@ -161,10 +161,11 @@ def _projected(rows: Tensor) -> Tensor:
         )
         return flat.reshape(values.shape)
 
-    red, green, blue = (rows / slide(rows).clamp(min=1.0) - 1).split(1, 1)
+    red, green, blue = (rows / slide(rows).clamp(min=1.0) - 1).unbind(1)
     one, two = green - blue, green + blue - 2 * red
     first, second = (slide(x.square()).clamp(min=1e-12).sqrt() for x in (one, two))
-    return one + first / second * two
+    wave: Tensor = one + first / second * two
+    return wave[:, None]
 
 
 def replayed(rows: Tensor, speed: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Does a radar help a face-video network that has few labels, and a policy beyond it? RPM-Distill's claim.
 
-    python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--part core shares more late] [--set steps=600 ...]
+    python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--part core shares more late] [--set K=V ...]
     python benchmarks/rpm_distill.py score --runs RUNS --out docs/results/rpm_distill.md
     python benchmarks/rpm_distill.py cost [--set ...]
 

@@ -18,6 +18,7 @@ measured is what parts are worth at that size.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -28,11 +29,14 @@ import numpy as np
 import torch
 
 from perfuse.bench.machine import machine
+from perfuse.core.method import Method
+from perfuse.core.signals import Chunk
 from perfuse.data.cache import default_cache
 from perfuse.export.run import open_run
 from perfuse.learn.bank import open_bank
 from perfuse.learn.loop import train
 from perfuse.learn.recipe import Recipe
+from perfuse.methods import chrom, pos
 from perfuse.papers.known import find_recipe, make_task
 from perfuse.papers.physvlm.objective import TAUGHT, WEIGHTS
 from perfuse.papers.physvlm.reading import POPULATIONS, strongest_rate
@@ -60,6 +64,14 @@ TAUGHT_BY = {
     "clip": "all of it, CLIP teaches",
 }
 """Compared with ``whole``."""
+CLASSICAL = {"pos": ("POS, on the mean of the middle cells", pos.METHOD), "chrom": ("CHROM, likewise", chrom.METHOD)}
+"""Learn nothing, and say nothing of breathing."""
+WORDS = {
+    **{label: words for label, (words, _) in CLASSICAL.items()},
+    **{label: words for label, (words, _, _) in STAGES.items()},
+    **TAUGHT_BY,
+}
+"""Rows of the tables, in their order."""
 CLIPS, FRAMES, CROP, BANK, OTHER = 48, 300, 256, 512, 2_000_003
 LONG = 600
 """Samples of a clip that is scored: 20 s, since 8.5 tell breathing to 14 per minute only."""
@@ -157,9 +169,28 @@ def read(folder: Path, batches: list[Batch]) -> Row:
     return tuple(np.concatenate(column) for column in found)  # type: ignore[return-value]
 
 
+def projected(method: Method, batches: list[Batch]) -> Row:
+    """Return what a method without weights reads."""
+    found = []
+    for batch in batches:
+        for clip in batch.clip.numpy():
+            trace = np.nanmean(clip[:, :, 2:6, 2:6], axis=(2, 3)).T[:, None].astype(np.float32)
+            _, wave = method.step(
+                method.start(), Chunk(0, batch.rate_hz, trace, np.ones(len(trace), bool), last=True)
+            )
+            rate = strongest_rate(torch.from_numpy(wave.samples)[None], POPULATIONS["all"].pulse_hz, batch.rate_hz)
+            found.append(np.nan_to_num(float(rate)))
+    true, breaths = (
+        np.concatenate([getattr(b, k).numpy() for b in batches]) for k in ("heart_rate", "respiratory_rate")
+    )
+    return np.array(found), true, np.full(len(found), np.nan), breaths
+
+
 def figures(said: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
-    """Return MAE and RMSE per minute, and Pearson's r of rates over clips."""
-    known = np.isfinite(true)
+    """Return MAE and RMSE per minute, and Pearson's r of rates over clips; NaN where nothing was said."""
+    known = np.isfinite(true) & np.isfinite(said)
+    if not known.any():
+        return float("nan"), float("nan"), float("nan")
     said, true = said[known], true[known]
     error = said - true
     r = float(np.corrcoef(said, true)[0, 1]) if said.std() > 0 and true.std() > 0 else float("nan")
@@ -178,6 +209,8 @@ def score(options: argparse.Namespace) -> None:
                 task, _ = open_run(place)
                 kept.setdefault(domain, judged(domain, task.view, options.clips))
                 rows.setdefault((label, domain), []).append(read(place, kept[domain]))
+    for (label, (_, method)), (domain, batches) in itertools.product(CLASSICAL.items(), kept.items()):
+        rows[label, domain] = [projected(method, batches)]
     if not rows:
         sys.exit(f"{options.runs} holds no run: train first.")
     text = "\n".join(page(rows, options))
@@ -190,7 +223,7 @@ def page(rows: dict[tuple[str, str], list[Row]], options: argparse.Namespace) ->
     """Return the page's lines."""
     seeds = max(len(runs) for runs in rows.values())
     there = [domain for domain in DOMAINS if any(one == domain for _, one in rows)]
-    labels = [label for label in (*STAGES, *TAUGHT_BY) if any(one == label for one, _ in rows)]
+    labels = [label for label in WORDS if any(one == label for one, _ in rows)]
     lines = [
         "# PhysVLM-style: is a teacher with words needed, and what is each part worth?",
         "",
@@ -205,9 +238,8 @@ def page(rows: dict[tuple[str, str], list[Row]], options: argparse.Namespace) ->
     for name, at in (("Pulse", 0), ("Breathing", 2)):
         lines += ["", f"## {name}", "", "| | " + " | ".join(there) + " | all |", "|---" * (len(there) + 2) + "|"]
         for label in labels:
-            words = STAGES[label][0] if label in STAGES else TAUGHT_BY[label]
             cells = [cell(rows.get((label, domain), []), at) for domain in there]
-            lines.append(f"| {words} | " + " | ".join(cells) + f" | {overall(rows, label, there, at)} |")
+            lines.append(f"| {WORDS[label]} | " + " | ".join(cells) + f" | {overall(rows, label, there, at)} |")
     return [*lines, *newborn(rows, labels), *needed(rows, there, options)]
 
 
@@ -218,6 +250,8 @@ def cell(runs: list[Row], at: int) -> str:
     found = np.array([figures(run[at], run[at + 1]) for run in runs])
     spread = f" ± {found[:, 0].std(ddof=1):.1f}" if len(runs) > 1 else ""
     mae, rmse, r = found.mean(0)
+    if not np.isfinite(mae):
+        return "–"
     return f"{mae:.1f}{spread} / {rmse:.1f}, {r:.2f}"
 
 
@@ -255,14 +289,13 @@ def newborn(rows: dict[tuple[str, str], list[Row]], labels: list[str]) -> list[s
         runs = rows.get((label, "neonate"), [])
         if not runs:
             continue
-        words = STAGES[label][0] if label in STAGES else TAUGHT_BY[label]
         shares, errors = [], []
         for said, true, _, _ in runs:
             inside = (said >= 60 * bands.pulse_hz[0]) & (said <= 60 * bands.pulse_hz[1]) & np.isfinite(true)
             shares.append(inside.mean())
             errors.append(np.abs(said - true)[inside].mean() if inside.any() else np.nan)
         told = f"{np.nanmean(errors):.1f} of {np.mean(shares):.0%}" if np.isfinite(errors).any() else "none"
-        lines.append(f"| {words} | {cell(runs, 0)} | {cell(runs, 2)} | {told} |")
+        lines.append(f"| {WORDS[label]} | {cell(runs, 0)} | {cell(runs, 2)} | {told} |")
     return lines
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pages import renew
 
 from perfuse.bench.machine import machine
 from perfuse.core.method import Method
@@ -216,7 +217,7 @@ def score(options: argparse.Namespace) -> None:
     text = "\n".join(page(rows, options))
     print(text)
     if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+        renew(options.out, text)
 
 
 def page(rows: dict[tuple[str, str], list[Row]], options: argparse.Namespace) -> list[str]:

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pages import renew
 
 from perfuse.bench.machine import machine
 from perfuse.export.run import open_run
@@ -63,7 +64,6 @@ DRAWS = 1000
 """Of the bootstrap."""
 LESS, MORE = 0.81, 0.21
 """The abstract's claim: so much less error, so much more correlation."""
-KEPT = "## The method"
 FAINT = 0.05
 """Of an r below this no share is told."""
 LONGER = 4
@@ -280,14 +280,12 @@ def cell(said: Floats, truth: Floats) -> str:
 
 
 def score(options: argparse.Namespace) -> None:
-    """Write the tables; what stands under the heading :data:`KEPT` was written by hand and stays."""
+    """Write the tables; what was written by hand stays."""
     found, about = ask_all(options)
     text = "\n".join(tables(found, about, options))
     print(text)
     if options.out:
-        before = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
-        kept = before[before.index(KEPT) :] if KEPT in before else ""
-        options.out.write_text("\n\n".join(part for part in (text, kept.rstrip()) if part) + "\n", encoding="utf-8")
+        renew(options.out, text)
 
 
 def tables(found: dict[Case, Scored], about: dict[str, Any], options: argparse.Namespace) -> list[str]:

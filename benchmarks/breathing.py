@@ -10,6 +10,7 @@ A film's truth is the rate of the breaths that begin in it. Windows are those of
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -21,6 +22,7 @@ import numpy as np
 import perfuse
 from perfuse.bench.machine import machine
 from perfuse.core.results import Vital
+from perfuse.core.workers import side_by_side
 from perfuse.methods.student import load_bundle
 
 CLOSE, SURE, WINDOW_S = 3.0, 0.7, 30.0
@@ -50,8 +52,9 @@ def rate(breaths: np.ndarray, low: float, high: float) -> float:
     return 60 * (len(inside) - 1) / (inside[-1] - inside[0]) if len(inside) > 2 else float("nan")
 
 
-def film(folder: Path, method: str) -> list[Row]:
+def film(asked: tuple[Path, str]) -> list[Row]:
     """Measure one film with a method, or with the network in a folder."""
+    folder, method = asked
     truth = json.loads((folder / "truth.json").read_text())["truth"]
     breaths = np.array(truth["breaths_s"] or [], float)
     answer = perfuse.measure(folder / "video.mp4", method=load_bundle(method) if Path(method).is_dir() else method)
@@ -90,15 +93,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--methods", nargs="+", default=["pos", "blend"])
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     rows, begun, made = [], time.perf_counter(), []
     for folder in args.folders:
         films = sorted(path.parent for path in folder.glob("*/truth.json"))
         made.append(f"{len(films)} of `{folder.name}`")
-        for one in films:
-            for method in args.methods:
-                rows += film(one, method)
+        for some in side_by_side(film, list(itertools.product(films, args.methods)), args.jobs):
+            rows += some
         print(f"{folder.name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     names = " ".join(folder.name for folder in args.folders)
     command = f"python benchmarks/breathing.py {names} --methods {' '.join(args.methods)}"

@@ -100,8 +100,9 @@ def main() -> None:
     for folder in args.folders:
         films = sorted(path.parent for path in folder.glob("*/truth.json"))
         made.append(f"{len(films)} of `{folder.name}`")
-        for some in side_by_side(film, list(itertools.product(films, args.methods)), args.jobs):
-            rows += some
+        asked = list(itertools.product(films, args.methods))
+        found = dict(side_by_side(film, asked, args.jobs))
+        rows += [row for one in asked for row in found[one]]
         print(f"{folder.name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     names = " ".join(folder.name for folder in args.folders)
     command = f"python benchmarks/breathing.py {names} --methods {' '.join(args.methods)}"

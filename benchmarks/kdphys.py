@@ -134,13 +134,17 @@ def score(options: argparse.Namespace) -> None:
             f"| {TOLD.get(name, name.upper())} | " + " | ".join(told(c, f) for c, f in zip(zip(*rows), FORMS)) + " |"
         )
     domains = list(dict.fromkeys(x["about_domain"] for x in lines))
-    parts += ["", "MAE by domain, /min:", "", "| | " + " | ".join(domains) + " |", "|---" * (len(domains) + 1) + "|"]
-    for name, found in groups.items():
-        cells = []
-        for domain in domains:
-            per = [figures([x for x in lines if (x["method"], x["about_domain"]) == (m, domain)])[0] for m in found]
-            cells.append(f"{np.mean(per):.1f}")
-        parts.append(f"| {TOLD.get(name, name.upper())} | " + " | ".join(cells) + " |")
+    domains = list(dict.fromkeys(x["about_domain"] for x in lines))
+    for at, what in enumerate(WHAT):
+        head = "| | " + " | ".join(domains) + " |"
+        parts += ["", f"{what}, by domain{', mean of the seeds' if seeds > 1 else ''}:", "", head]
+        parts.append("|---" * (len(domains) + 1) + "|")
+        for name, found in groups.items():
+            cells = []
+            for domain in domains:
+                per = [figures([x for x in lines if (x["method"], x["about_domain"]) == (m, domain)]) for m in found]
+                cells.append(FORMS[at].format(np.mean([one[at] for one in per])))
+            parts.append(f"| {TOLD.get(name, name.upper())} | " + " | ".join(cells) + " |")
     cost = costs()
     parts += [
         "",
@@ -157,6 +161,7 @@ def score(options: argparse.Namespace) -> None:
         options.out.write_text(text)
 
 
+WHAT = ("MAE, /min", "RMSE, /min", "Within 5/min", "r of rates", "r of waves", "TDI")
 FORMS = ("{:.1f}", "{:.1f}", "{:.0%}", "{:.2f}", "{:.2f}", "{:.3f}")
 
 

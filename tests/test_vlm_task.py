@@ -21,12 +21,13 @@ from perfuse.learn.people import People  # noqa: E402
 from perfuse.learn.recipe import Augment, Optimiser, Recipe, Simulated, Validation  # noqa: E402
 from perfuse.learn.sources import mixed, sources  # noqa: E402
 from perfuse.learn.task import Paced, Task, Taught  # noqa: E402
+from perfuse.nn.trust import follows  # noqa: E402
 from perfuse.papers.known import find_recipe, make_task, recipes  # noqa: E402
 from perfuse.papers.physvlm import objective as goal  # noqa: E402
 from perfuse.papers.physvlm.model import Student  # noqa: E402
 from perfuse.papers.physvlm.priors import believed, key, write_priors  # noqa: E402
 from perfuse.papers.physvlm.provide import load_teacher  # noqa: E402
-from perfuse.papers.physvlm.task import MARGIN, VlmTask, labels_of, other_view  # noqa: E402
+from perfuse.papers.physvlm.task import JUDGED, MARGIN, VlmTask, labels_of, other_view  # noqa: E402
 from perfuse.papers.physvlm.teachers import SpectralTeacher  # noqa: E402
 from perfuse.papers.physvlm.tiny import TinyDualEncoder, save_tiny  # noqa: E402
 from perfuse.papers.physvlm.tiny_task import TinyTask  # noqa: E402
@@ -108,7 +109,7 @@ def test_every_weighed_loss_is_told_and_teaches(batch):
         assert any(g is not None and g.abs().sum() > 0 for g in given), name
 
 
-@pytest.mark.parametrize("name", sorted({*goal.WEIGHTS, "quality"}))
+@pytest.mark.parametrize("name", sorted({*goal.WEIGHTS, *JUDGED}))
 def test_every_loss_can_be_switched_off(batch, name):
     made = task(teacher="spectral")
     before = dict(made.weights)
@@ -120,11 +121,25 @@ def test_every_loss_can_be_switched_off(batch, name):
     assert torch.allclose(summed(found, made.weights), wanted, atol=1e-4)
 
 
-def test_the_judge_teaches_the_network_nothing(batch):
+@pytest.mark.parametrize("name", JUDGED)
+def test_the_judges_teach_the_network_nothing(batch, name):
     made = task()
-    found = made.losses(batch)["quality"]
-    given = torch.autograd.grad(found, list(made.student.network.parameters()), allow_unused=True)
+    found = made.losses(batch)[name]
+    given = torch.autograd.grad(found, list(made.student.network.parameters()), allow_unused=True, retain_graph=True)
     assert all(g is None for g in given)
+    judge = {"quality": made.student.trust, "breath_quality": made.student.breath_trust}[name]
+    given = torch.autograd.grad(found, list(judge.parameters()))
+    assert any(g.abs().sum() > 0 for g in given)
+
+
+def test_breathing_is_right_where_it_follows_its_label():
+    time = torch.arange(512) / 30
+    label = torch.sin(2 * torch.pi * 0.25 * time).expand(4, -1)
+    noise = torch.randn(512, generator=torch.Generator().manual_seed(0))
+    said = torch.stack([label[0], -3 * label[0] + 7, noise, label[0] + 0.5 * noise])
+    assert follows(said, label).tolist() == [1, 1, 0, 1]
+    assert follows(said, torch.zeros_like(label)).tolist() == [0, 0, 0, 0]
+    assert follows(said, torch.full_like(label, torch.nan)).tolist() == [0, 0, 0, 0]
 
 
 def test_weights_grow_with_the_share_of_steps():
@@ -499,7 +514,8 @@ def test_the_ci_recipe_becomes_a_bundle(tmp_path):
 
     train(find_recipe("physvlm/ci"), make_task(find_recipe("physvlm/ci")), tmp_path / "run")
     made, card = open_run(tmp_path / "run")
-    assert set(made.student(torch.rand(1, 3, 128, 8, 8) * 100)) == {"pulse", "respiration", "attention", "quality"}
+    told = {"pulse", "respiration", "attention", "quality", "respiration_quality"}
+    assert set(made.student(torch.rand(1, 3, 128, 8, 8) * 100)) == told
     export(made.student, card, tmp_path / "bundle")
     method = open_bundle(tmp_path / "bundle")
     assert method.view == Grid(8, 8, 30.0, MARGIN)

@@ -1,4 +1,4 @@
-"""The student as trainings and bundles want it: beside it a judge, and nothing that only training needs."""
+"""The student as trainings and bundles want it: beside it its judges, and nothing that only training needs."""
 
 from __future__ import annotations
 
@@ -12,30 +12,39 @@ TOLD = ("pulse", "respiration", "attention")
 
 
 class Speaker(nn.Module):
-    """A network, and perhaps a judge of its pulse; the names of the network's weights begin with ``network.``."""
+    """A network, and perhaps judges of its pulse and of its breathing.
 
-    def __init__(self, network: Student, trust: Trust | None = None) -> None:
+    The names of the network's weights begin with ``network.``.
+    """
+
+    def __init__(self, network: Student, trust: Trust | None = None, breath_trust: Trust | None = None) -> None:
         super().__init__()
-        self.network, self.trust = network, trust
+        self.network, self.trust, self.breath_trust = network, trust, breath_trust
 
     def forward(self, clip: Tensor) -> dict[str, Tensor]:
-        """Return ``pulse`` and ``respiration`` (B, T), ``attention`` (B, 8, 8), and ``quality`` (B,), a logit.
+        """Return ``pulse`` and ``respiration`` (B, T), ``attention`` (B, 8, 8), and what judges say of the two waves.
 
-        The scalar heads of the rates are for training; what is not asked for is no part of an exported graph.
+        That is ``quality`` and ``respiration_quality``, logits (B,). The scalar heads of the rates are for training;
+        what is not asked for is no part of an exported graph.
         """
         said = self.network(clip)
         told = {name: said[name] for name in TOLD if name in said}
-        if self.trust is not None:
-            told["quality"] = self.judged(clip, said["pulse"])
+        for name, wave, judge in self.judges():
+            told[name] = judged(judge, clip, said[wave])
         return told
+
+    def judges(self) -> list[tuple[str, str, Trust]]:
+        """Return the judges there are: name of the output, of the wave that is judged, judge."""
+        named = (("quality", "pulse", self.trust), ("respiration_quality", "respiration", self.breath_trust))
+        return [(name, wave, judge) for name, wave, judge in named if judge is not None]
 
     def features(self, clip: Tensor) -> tuple[dict[str, Tensor], Seen]:
         """Return all that is measured, and what was seen on the way."""
         return self.network.features(clip)
 
-    def judged(self, clip: Tensor, pulse: Tensor) -> Tensor:
-        """Return the logit of a pulse being right; no gradient reaches the network."""
-        assert self.trust is not None
-        # cells without numbers are not looked at by the network either
-        logit: Tensor = self.trust(torch.where(torch.isfinite(clip), clip, 0.0), [pulse])
-        return logit
+
+def judged(judge: Trust, clip: Tensor, wave: Tensor) -> Tensor:
+    """Return the logit of a wave being right; no gradient reaches the network."""
+    # cells without numbers are not looked at by the network either
+    logit: Tensor = judge(torch.where(torch.isfinite(clip), clip, 0.0), [wave])
+    return logit

@@ -15,21 +15,22 @@ from torch.nn import functional
 
 from perfuse.core.errors import UsageError
 from perfuse.core.view import Crop, Grid
-from perfuse.nn.losses import batch_mean
-from perfuse.nn.trust import Trust, right
+from perfuse.nn.losses import batch_mean, has_pulse
+from perfuse.nn.trust import BREATH, Trust, follows, right
 from perfuse.papers.physvlm import objective
 from perfuse.papers.physvlm.model import SIDE, Projection, Student
 from perfuse.papers.physvlm.objective import TAUGHT, WEIGHTS, Labels
 from perfuse.papers.physvlm.priors import Prior, Priors, Teacher, Words, believed, prior_of, words_of
 from perfuse.papers.physvlm.provide import REMEDY, load_teacher
-from perfuse.papers.physvlm.speaker import Speaker
+from perfuse.papers.physvlm.speaker import Speaker, judged
 from perfuse.papers.physvlm.wavelet import SHORTEST
 from perfuse.synth.batch import Batch
 
 MARGIN = 1.8
 """Side of the grid in face boxes: at the usual 1.25 no shoulder is in it, and breathing is hardly seen. ASSUMED."""
 DOUBT = 0.2
-"""Weight of the loss ``quality``, where there is a judge; no gradient of it reaches the network."""
+"""Weight of the losses in :data:`JUDGED`, where there are judges; no gradient of them reaches the network."""
+JUDGED = ("quality", "breath_quality")
 FORM = "1"
 """Of lessons; to be raised when what they hold changes."""
 NEWBORN = 110.0
@@ -60,7 +61,7 @@ class VlmTask:
     held_out : sequence of str
         Domains and data sets that results are to be measured on: a teacher or cache that has touched one is refused.
     trust : bool
-        Whether a judge is trained beside the network, see :mod:`perfuse.nn.trust`.
+        Whether judges of pulse and breathing are trained beside the network, see :mod:`perfuse.nn.trust`.
     views : float
         Share of a batch of which the loss ``view`` makes a second view: with all of it, a step costs twice as much.
     window : int
@@ -101,8 +102,9 @@ class VlmTask:
             raise UsageError(f"views: {views!r} was given.", "Pass a share above 0, up to 1; or give view no weight.")
         self.window, self.views, self.wavelets, self.attention = window, views, wavelets, attention
         network = Student(channels, rate_hz=rate_hz, norm=norm, wavelets=wavelets, attention=attention)
-        self.student: nn.Module = Speaker(network, Trust(1, rate_hz=rate_hz) if trust else None)
-        self.weights: Mapping[str, float] = {**WEIGHTS, "quality": DOUBT if trust else 0.0}
+        judges = (Trust(1, rate_hz=rate_hz), Trust(1, rate_hz=rate_hz, rhythm=BREATH)) if trust else ()
+        self.student: nn.Module = Speaker(network, *judges)
+        self.weights: Mapping[str, float] = {**WEIGHTS, **dict.fromkeys(JUDGED, DOUBT if trust else 0.0)}
         self.teacher: Teacher | Priors | None = None
         self.words: Words | None = None
         helpers: dict[str, nn.Module] = {}
@@ -124,7 +126,8 @@ class VlmTask:
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return all terms that can be had now, those of :mod:`perfuse.papers.physvlm.objective`, and told things.
 
-        ``quality`` is over clips of which it is known whether the pulse is right; told are ``r_pulse`` and
+        ``quality`` is over clips of which it is known whether the pulse is right, ``breath_quality`` over those of
+        which it is known whether the breathing is; told are ``r_pulse`` and
         ``r_respiration``, and ``right``, the share of right pulses where there is one.
 
         Raises
@@ -143,7 +146,12 @@ class VlmTask:
             told["view"] = self._viewed(batch.clip, said, labels)
         good = right(said["pulse"], batch)
         if "quality" in weighed:
-            told["quality"] = self._doubt(batch, said["pulse"], good, labels)
+            known = torch.isfinite(batch.heart_rate) | ~labels.beats
+            told["quality"] = self._doubt("trust", batch.clip, said["pulse"], good, known)
+        if "breath_quality" in weighed:
+            followed = follows(said["respiration"], labels.respiration) * labels.breathes
+            known = has_pulse(labels.respiration) | ~labels.breathes
+            told["breath_quality"] = self._doubt("breath_trust", batch.clip, said["respiration"], followed, known)
         return {**told, "right": batch_mean(good, torch.isfinite(batch.heart_rate))}
 
     def lesson(self, clip: Tensor) -> dict[str, Tensor]:
@@ -232,15 +240,15 @@ class VlmTask:
         known = Labels(*(getattr(labels, name)[:count] for name in Labels.__slots__))
         return objective.same_view({name: value[:count] for name, value in said.items()}, other, known)
 
-    def _doubt(self, batch: Batch, pulse: Tensor, good: Tensor, labels: Labels) -> Tensor:
-        """Return the judge's loss over clips whose rate is known, or which have none."""
-        speaker = self.student
-        assert isinstance(speaker, Speaker)
-        if speaker.trust is None:
-            raise UsageError("The loss quality has a weight, but there is no judge.", "Set model.trust=true.")
-        logit = speaker.judged(batch.clip, pulse)
-        loss = functional.binary_cross_entropy_with_logits(logit.float(), good, reduction="none")
-        return batch_mean(loss, torch.isfinite(batch.heart_rate) | ~labels.beats)
+    def _doubt(self, of: str, clip: Tensor, wave: Tensor, good: Tensor, known: Tensor) -> Tensor:
+        """Return a judge's loss over clips of which it is known whether the wave is right."""
+        judge = getattr(self.student, of)
+        if judge is None:
+            raise UsageError(
+                f"The losses {', '.join(JUDGED)} have a weight, but there is no judge.", "Set model.trust=true."
+            )
+        loss = functional.binary_cross_entropy_with_logits(judged(judge, clip, wave).float(), good, reduction="none")
+        return batch_mean(loss, known)
 
 
 def labels_of(batch: Batch) -> Labels:

@@ -150,6 +150,18 @@ def test_one_finite_sample_out_per_sample_in(students, name):
     assert wave.samples.std() > 0
 
 
+def test_where_no_window_is_run_nobody_judges(students):
+    method = students["crop, judging"]
+    values, _ = paint(method, 5.0)
+    valid = np.ones(len(values), bool)
+    valid[25:45] = valid[70:90] = False  # each stretch is shorter than a window's least
+    weights = np.ones(values.shape[:-1], np.float32)
+    for cuts in ((), range(0, len(values), 7)):
+        wave = run(method, values, valid=valid, weights=weights, cuts=list(cuts))
+        assert wave.trust is None
+        assert not wave.valid.any()
+
+
 @every_student
 @settings(max_examples=10)
 @given(data=st.data())
@@ -167,7 +179,9 @@ def test_chunking_law(students, name, data):
     parts = run(method, values, valid=valid, weights=weights, cuts=cuts)
     assert np.array_equal(whole.samples, parts.samples)
     assert np.array_equal(whole.valid, parts.valid)
-    assert (whole.trust is None) == ("judging" not in name)
+    # where every stretch was too short no window was run, and nobody judged
+    judges = "judging" in name and whole.valid.any()
+    assert [wave.trust is not None for wave in (whole, parts)] == [judges, judges]
     assert whole.trust is None or np.array_equal(whole.trust, parts.trust)
     assert not whole.samples[~whole.valid].any()
 

@@ -161,7 +161,8 @@ class Waveform:
         False where nothing was measured.
     trust : ndarray, float64, (N,), or None
         0..1: how probable the method itself holds it that what it wrote here is right (its rate within 5/min of the
-        truth), 0 where nothing was measured; None for methods that do not judge themselves.
+        truth), 0 where nothing was measured; None for methods that do not judge themselves, and where no window was
+        run.
     attention : Attention or None
         Where the method looked, over all windows run for the samples up to the last one; None for methods that do not
         tell, and where no window was run.

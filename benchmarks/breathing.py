@@ -1,7 +1,10 @@
 """Breathing read from films of simulated people, by method: how often there is an answer, and how far off it is.
 
-    perfuse synth films/lab --domain lab --subjects 20 --seconds 60 --size 320x240 --seed 901
+    perfuse synth films/lab-900 --domain lab --subjects 8 --seconds 60 --size 320x240 --seed 900
+    perfuse synth films/lab-901 --domain lab --subjects 20 --seconds 60 --size 320x240 --seed 901
     python benchmarks/breathing.py films/* [--methods pos blend] [--out docs/results/breathing.md]
+
+The page shows the last eight of seed 901 apart, in a folder ``unseen``: nothing was settled looking at them.
 
 A film's truth is the rate of the breaths that begin in it. Windows are those of 30 s (900 frames) of the series that
 ``perfuse measure`` gives, every 5 s, against the breaths that begin in them.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfuse.core.signals import Waveform
+from perfuse.core.signals import Breath, Waveform
 from perfuse.signal.beats import Beats
 from perfuse.vitals.respiration import GRID_HZ, respiration
 from perfuse.vitals.uneven_breathing import breaths_per_second, evidence
@@ -73,6 +73,20 @@ def test_time_has_no_unit(seed, speed):
     two = evidence(path, RATE * speed, GRID_HZ * speed, (BAND[0] * speed, BAND[1] * speed))
     fits = one.max() > 8
     assert not fits or abs(np.argmax(one) - np.argmax(two)) <= 8
+
+
+@pytest.mark.parametrize(("trust", "rate"), [(0.05, 14), (0.4, 14), (1.0, 17)])
+def test_a_network_is_counted_as_far_as_it_is_believed(trust, rate):
+    """Its wave is clearer than the chest's, and three breaths a minute faster."""
+    pulse_hz, count = 30.0, 1800
+    time_s = np.arange(count) / pulse_hz
+    noise = np.convolve(np.random.default_rng(0).standard_normal(count), np.ones(30) / np.sqrt(30), "same")
+    usable = np.ones(count, bool)
+    chest = Waveform(0, pulse_hz, np.sin(2 * np.pi * 14 / 60 * time_s) + 0.5 * noise, usable)
+    breath = Breath(np.sin(2 * np.pi * 17 / 60 * time_s), usable, np.full(count, trust), "toy", 8.0)
+    pulse = Waveform(0, pulse_hz, np.zeros(count), usable, np.full(count, trust), respiration=breath)
+    told = respiration(pulse, Beats.exact(np.zeros(0)), chest=chest).vital
+    assert told.value == pytest.approx(rate, abs=0.3)
 
 
 def test_what_is_no_breathing_is_not_answered():

@@ -209,11 +209,12 @@ def _shares(sign: Sign, start: int, stop: int) -> Floats | None:
 
 def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     """Rate in one window of the signs' grid."""
-    found = [
-        (weight, share)
+    heard_of = {
+        sign: (weight, share)
         for sign in signs
         if (weight := sign.weight_in(start, stop)) > 0 and (share := _shares(sign, start, stop)) is not None
-    ]
+    }
+    found = list(heard_of.values())
     if not found:
         return Vital.none("/min", DOUBTED if _doubted(signs, start, stop) else NO_BEATS)
     seconds = (stop - start) / STEP_HZ
@@ -233,7 +234,10 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
             return Vital.none("/min", SLOWER.format(limit=np.ceil(60 * low_hz)))
         return Vital.none("/min", TOO_SLOW.format(limit=np.ceil(60 * limit_hz), seconds=seconds))
     near = np.abs(GRID_HZ - GRID_HZ[mode]) <= 2 / 60
-    value = _counted(signs, start, stop, float((chance * GRID_HZ)[near].sum() / chance[near].sum()))
+    value = float((chance * GRID_HZ)[near].sum() / chance[near].sum())
+    counted = _counted(heard_of, start, stop, value)
+    if GRID_HZ[open_to][0] <= counted <= GRID_HZ[open_to][-1]:
+        value = counted
     believed = _TRUST * chance + (1 - _TRUST) * open_to / open_to.sum()
     # what has hardly been told has hardly been heard: the usual rates are no answer
     heard = -np.expm1(-float(np.interp(value, GRID_HZ, told)))
@@ -248,17 +252,17 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     return Vital(60 * value, "/min", 60 * float(low), 60 * float(high), quality)
 
 
-def _counted(signs: list[Sign], start: int, stop: int, rate_hz: float) -> float:
+def _counted(heard_of: dict[Sign, tuple[float, Floats]], start: int, stop: int, rate_hz: float) -> float:
     """Count the breaths about a rate in the sign that shows it best, or keep the rate where none does clearly.
 
     The likeliest rate is that of most breaths, a count the mean of all. Where they are far apart the quality, that of
-    the value told, is small.
+    the value told, is small. What a network itself doubts is not counted.
     """
-    clear = {}
-    for sign in signs:
-        share = _shares(sign, start, stop) if sign.direct else None
-        if share is not None:
-            clear[sign] = float(np.interp(rate_hz, GRID_HZ, share))
+    clear = {
+        sign: weight / sign.weight * float(np.interp(rate_hz, GRID_HZ, share))
+        for sign, (weight, share) in heard_of.items()
+        if sign.direct
+    }
     best = max(clear, key=clear.__getitem__, default=None)
     if best is None or clear[best] < CLEAR:
         return rate_hz

@@ -4,7 +4,8 @@ People breathe unevenly: over a minute a single sine explains a quarter of a bel
 noise whose spectrum holds a broad line and its overtone upon a power law, and each rate gets the likelihood of the
 periodogram (Whittle, Estimation and information in stationary time series, Ark. Mat. 1953), averaged over breadth,
 share and slope. One of the shares is none, so that a wave without breathing says nothing instead of something wrong.
-The shapes were settled on 168 simulated recordings of radars (seeds from 610000 on, see ``benchmarks/radar.py``).
+The shapes were settled on 168 simulated recordings of radars (seeds from 610000 on, see ``benchmarks/radar.py``), 20
+simulated films (see ``benchmarks/breathing.py``) and contact recordings.
 """
 
 from __future__ import annotations

@@ -40,6 +40,9 @@ from perfuse.learn.recipe import Recipe
 from perfuse.methods import chrom, pos
 from perfuse.papers.known import find_recipe, make_task
 from perfuse.papers.physvlm.objective import TAUGHT, WEIGHTS
+from perfuse.papers.physvlm.priors import Priors, prior_of, words_of
+from perfuse.papers.physvlm.prompts import BREATHS, PULSES
+from perfuse.papers.physvlm.provide import load_teacher
 from perfuse.papers.physvlm.reading import POPULATIONS, strongest_rate
 from perfuse.synth.batch import Batch
 
@@ -67,8 +70,11 @@ TAUGHT_BY = {
 """Compared with ``whole``."""
 CLASSICAL = {"pos": ("POS, on the mean of the middle cells", pos.METHOD), "chrom": ("CHROM, likewise", chrom.METHOD)}
 """Learn nothing, and say nothing of breathing."""
+TEACHERS = {"spectral-itself": "the spectrum that teaches, itself", "tiny-itself": "the small teacher, itself"}
+"""Asked for the likeliest caption: how right they are to begin with."""
 WORDS = {
     **{label: words for label, (words, _) in CLASSICAL.items()},
+    **TEACHERS,
     **{label: words for label, (words, _, _) in STAGES.items()},
     **TAUGHT_BY,
 }
@@ -187,6 +193,21 @@ def projected(method: Method, batches: list[Batch]) -> Row:
     return np.array(found), true, np.full(len(found), np.nan), breaths
 
 
+def captioned(source: str, batches: list[Batch]) -> Row:
+    """Return the rates of the captions that a teacher finds likeliest."""
+    teacher = load_teacher(source)
+    assert not isinstance(teacher, Priors)
+    words = words_of(teacher)
+    found: list[list[np.ndarray]] = [[], [], [], []]
+    for batch in batches:
+        prior = prior_of(teacher, words, batch.clip)
+        for place, (posterior, rates) in enumerate(((prior.pulse, PULSES), (prior.breath, BREATHS))):
+            found[2 * place].append(np.array(rates, float)[posterior.argmax(1).numpy()])
+        found[1].append(batch.heart_rate.numpy())
+        found[3].append(batch.respiratory_rate.numpy())
+    return tuple(np.concatenate(column) for column in found)  # type: ignore[return-value]
+
+
 def figures(said: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
     """Return MAE and RMSE per minute, and Pearson's r of rates over clips; NaN where nothing was said."""
     known = np.isfinite(true) & np.isfinite(said)
@@ -212,6 +233,11 @@ def score(options: argparse.Namespace) -> None:
                 rows.setdefault((label, domain), []).append(read(place, kept[domain]))
     for (label, (_, method)), (domain, batches) in itertools.product(CLASSICAL.items(), kept.items()):
         rows[label, domain] = [projected(method, batches)]
+    for domain, batches in kept.items():
+        rows["spectral-itself", domain] = [captioned("spectral", batches)]
+        tiny = options.runs / domain / f"{TINY}-0"
+        if (tiny / "last.pt").exists():
+            rows["tiny-itself", domain] = [captioned(str(tiny), batches)]
     if not rows:
         sys.exit(f"{options.runs} holds no run: train first.")
     text = "\n".join(page(rows, options))

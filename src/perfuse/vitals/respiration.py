@@ -241,7 +241,8 @@ def _answer(signs: list[Sign], start: int, stop: int) -> Vital:
     believed = _TRUST * chance + (1 - _TRUST) * open_to / open_to.sum()
     # what has hardly been told has hardly been heard: the usual rates are no answer
     heard = -np.expm1(-float(np.interp(value, GRID_HZ, told)))
-    quality = heard * float(believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum()) * (1 - _contradiction(found, value))
+    here = believed[np.abs(GRID_HZ - value) <= NEAR_HZ].sum()
+    quality = float(heard * here * (1 - _contradiction(found, value)))
     if quality < LEAST_QUALITY:
         doubted = _doubted(signs, start, stop)
         return Vital.none("/min", DOUBTED if doubted else _why_not([share for _, share in found]))

@@ -291,6 +291,9 @@ def score(options: argparse.Namespace) -> None:
 def tables(found: dict[Case, Scored], about: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Return the page."""
     seeds = [len(one.said) for one in found.values()]
+    done, missing = (
+        ", ".join(f"`{part}`" for part in PARTS if (part in options.part) == asked) for asked in (True, False)
+    )
     wide = Case(FEW, USUAL, 0.0, "policy")
     domains = {"all": np.ones(len(about["truth"]), bool)} | {d: about["domain"] == d for d in DOMAINS}
     tones = {name: (about["tone"] >= low) & (about["tone"] <= high) for name, (low, high) in TONES.items()}
@@ -304,12 +307,14 @@ def tables(found: dict[Case, Scored], about: dict[str, Any], options: argparse.N
         f"{time.strftime('%Y-%m-%d')}, {machine()}, torch {torch.__version__}. Losses and policy are those of the "
         "authors' release, student and radar network ours, people simulated: no number here is the paper's.",
         "",
-        f"**{sum(seeds)} of {sum(1 for _ in wanted(options))} runs are done**, "
+        f"**{sum(seeds)} of {sum(1 for _ in wanted(options))} runs of {done} are "
+        f"done**{f', none of {missing}' if missing else ''}, "
         f"{min(seeds)} to {max(seeds)} seeds a row. Scored on {options.clips} clips of "
         f"{FRAMES / 30:.1f} s a domain, people nobody trained on. Each cell: mean error per minute with the interval "
         "that 95 % of draws of seeds and clips fall in, share within 5 a minute, r of rates. Spoiled: share of clips "
         "in which the radar tells of somebody else's heart, beyond the three in ten that the simulator spoils.",
         "",
+        *in_short(found, about["truth"]),
         "## By domain",
         "",
         *table(found, domains, about["truth"]),
@@ -372,6 +377,32 @@ def claims(found: dict[Case, Scored], groups: dict[str, NDArray[np.bool_]], trut
                     f"{interval(shares, '.0%')} | {grown} | {holds} |"
                 )
     return lines
+
+
+def in_short(found: dict[Case, Scored], truth: Floats) -> list[str]:
+    """Say what the rows of the core say, all domains together."""
+    policy = Case(FEW, USUAL, 0.0, "policy")
+    alone = Case(FEW, 0.0, 0.0, "alone")
+    whole = Case(1.0, 0.0, 0.0, "alone-all")
+    always, right = (replace(policy, mode=mode) for mode in ("uniform", "oracle"))
+    asked = [
+        (policy, alone, f"radar and policy instead of {FEW:.0%} of labels alone: {{}}; the goal is -{LESS:.0%}"),
+        (whole, alone, "all labels of all clips and no teacher, likewise: {}; a teacher can hardly give this student more"),
+        (policy, always, "the policy instead of a teacher who is always believed: {}"),
+        (right, always, "one who is believed where it is right, likewise: {}"),
+        (policy, replace(alone, mode="alone-more"), "the policy instead of its own labels used as labels: {}"),
+    ]
+    lines = ["## In short", "", "What the error per minute changes by, all domains together:", ""]
+    for case, other, words in asked:
+        if case not in found or other not in found:
+            continue
+        was, now = (float(figures(found[c].said, truth)[0].mean()) for c in (other, case))
+        before, after = (one[0] for one in drawn([found[other].said, found[case].said], truth))
+        span = after / before - 1
+        chance = " (no more than chance)" if np.prod(np.percentile(span, [2.5, 97.5])) < 0 else ""
+        told = f"{now / was - 1:+.0%} {interval(span, '+.0%')}"
+        lines.append(f"- {words.format(told)}{chance}.")
+    return [*lines, ""]
 
 
 def policies(found: dict[Case, Scored], truth: Floats) -> list[str]:

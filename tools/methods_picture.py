@@ -1,6 +1,6 @@
 """Draw the picture of ``docs/methods.md``: what each method makes of one film, beside the true wave.
 
-Run ``python tools/methods_picture.py [--seed N] [--out FILE]``; takes about two minutes and needs ``perfuse[report]``.
+Run ``python tools/methods_picture.py [--seed N] [--out FILE]``; takes two minutes and needs ``perfuse[report]``.
 Every number in the picture comes out of the measurements made while it runs.
 """
 

@@ -389,6 +389,23 @@ def test_what_rises_has_one_sign_whatever_its_colours(seed, blind):
     assert min(follows) > 0.99
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_sign_of_breathing_is_that_of_what_rises(seed):
+    """Bright or dark stripes that sway: a network and its negative write the same wave, which follows them."""
+    torch.manual_seed(seed)
+    sway = tone(0.3, 256)
+    slope = torch.randn(2, 3, 1, 1, 1, generator=seeded(seed)).sign() * 10
+    rows = torch.arange(8.0).reshape(1, 1, 1, 8, 1)
+    clip = (120 + slope * (rows + 0.05 * sway.reshape(1, 1, -1, 1, 1))).expand(2, 3, 256, 8, 8)
+    student = Student(8).eval()
+    with torch.no_grad():
+        found = student(clip)["respiration"]
+        for part in student.wave_breath[2].parameters():
+            part.neg_()
+        torch.testing.assert_close(student(clip)["respiration"], found)
+    assert (((found - found.mean(1, keepdim=True)) @ sway) > 0).all()
+
+
 def test_errors_in_words():
     with pytest.raises(UsageError, match=r"127 samples.*128 samples or more"):
         small()(torch.zeros(1, 3, 127, 8, 8))

@@ -40,6 +40,8 @@ LIMIT = 3.0
 SMALLEST = 1e-3
 """Levels below which a cell does not move at all; such a cell is not looked at."""
 NORMS = ("z", "minmax")
+RISES = 6
+"""Channel of what the first layer sees that holds :func:`rising`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +164,7 @@ class Student(nn.Module):
         told_pulse, told_breath = _strength(pulse), _strength(breath)
         said = {
             "pulse": self.wave_pulse(pulse.mean(3))[:, 0],
-            "respiration": self.wave_breath(breath.mean(3))[:, 0],
+            "respiration": turned(self.wave_breath(breath.mean(3))[:, 0], cells[:, RISES]),
             "heart_rate": 100 + 50 * self.count_pulse(told_pulse)[:, 0],
             "respiratory_rate": 25 + 15 * self.count_breath(told_breath)[:, 0],
         }
@@ -253,6 +255,15 @@ def rising(change: Tensor, level: Tensor, whole: Tensor) -> Tensor:
     above = beside(above, whole[:, [0, *range(SIDE - 1)]])
     below = beside(below, whole[:, [*range(1, SIDE), SIDE - 1]])
     return (change * (below - above)[:, :, None]).mean(1)
+
+
+def turned(wave: Tensor, rises: Tensor) -> Tensor:
+    """Turn waves of breathing (B, T) upside down where they fall with what rises, (B, T, 64).
+
+    A network finds the rhythm of what moves long before its sign; a clip by itself has the sign in plain sight.
+    """
+    agreed = (rises * (wave - wave.mean(1, keepdim=True))[:, :, None]).sum(2).sum(1)
+    return torch.where(agreed[:, None] < 0, -wave, wave)
 
 
 def _wave(channels: int) -> nn.Sequential:

@@ -321,7 +321,7 @@ def _wave(pulse: Waveform, signs: list[Sign], vital: Vital) -> Waveform | None:
         if share is None or not size > 0 or trusted == 0:
             continue
         waves.append(sign.inspiration * wave / size)
-        weights.append(trusted * float(np.interp(rate, GRID_HZ, share)))
+        weights.append(sign.drawn * trusted * float(np.interp(rate, GRID_HZ, share)))
     if not weights or not max(weights) > 0:
         return None
     # The network, or else the intervals, come first among the signs: their direction is the best known, so others are

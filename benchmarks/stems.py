@@ -1,7 +1,7 @@
 """What does a cheaper stem cost in accuracy? LQ-rPPG's network with its own and with ours, on simulated people.
 
     python benchmarks/stems.py train --runs RUNS [--seeds 0 1 2] [--only grid lite] [--set KEY=VALUE ...]
-    python benchmarks/stems.py score --runs RUNS --out docs/results/stems.md
+    python benchmarks/stems.py score --runs RUNS --out docs/results/stems.md --picture docs/images/stems.png
 
 All learn from the same people for as many steps, and are scored on the same people nobody trained on; only the stem
 differs, and what it looks at. The authors' stem is made for 128 pixels, where a training takes days of a CPU: here it
@@ -18,8 +18,15 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from lq_rppg import FORMS, FRAMES, judged, told
+from pages import renew
 from torch.utils.flop_counter import FlopCounterMode
 
 from perfuse.bench.machine import machine
@@ -95,10 +102,11 @@ def score(options: argparse.Namespace) -> None:
     if not any(found.values()):
         sys.exit(f"There is nothing to score in {options.runs}.")
     seeds = max(len(rows) for rows in found.values())
+    asked = f" with {' '.join(options.set)}" if options.set else ""
     lines = [
         "# LQ-rPPG: what a cheaper stem costs in accuracy",
         "",
-        f"Made by `benchmarks/stems.py` (train, score), {time.strftime('%Y-%m-%d')}, {machine()}, torch "
+        f"Made by `benchmarks/stems.py` (train, score){asked}, {time.strftime('%Y-%m-%d')}, {machine()}, torch "
         f"{torch.__version__}. The same network behind every stem (mixer `conv`, 5 bits, coarse to fine), "
         f"{TEACH['steps']} steps of {TEACH['batch']} clips of {TEACH['crop']} frames, 4,096 clips of simulated "
         f"people in all; scored on {CLIPS} clips of {FRAMES / 30:.1f} s of people nobody trained on, of the domains "
@@ -109,20 +117,44 @@ def score(options: argparse.Namespace) -> None:
         "| within 5/min | r of waves | r at the best lag |",
         "|---" * 9 + "|",
     ]
+    curve = {}
     for stem, rows in found.items():
         if not rows:
             continue
         here, own = cost(stem, size_of(stem)), cost(stem, STEMS[stem].size)
+        curve[stem] = (own[0], [row[0] for row in rows])
         cells = [told(column, form) for column, form in zip(zip(*rows), FORMS)]
         what = "cells" if STEMS[stem].grid else "pixels"
         lines.append(
             f"| `{stem}` | {size_of(stem)} x {size_of(stem)} {what} | {here[0]:.2f} | {here[1]:.3f} "
             f"| {own[0]:.2f}, {own[1]:.3f} | " + " | ".join(cells) + " |"
         )
+    if options.picture:
+        draw(curve, options.picture)
+        there = os.path.relpath(options.picture, options.out.parent) if options.out else options.picture
+        lines[2:2] = [
+            f"![Error over multiplications a frame: the cheaper the stem, the larger the error]({there})",
+            "",
+        ]
     text = "\n".join([*lines, ""])
     print(text)
     if options.out:
-        options.out.write_text(text)
+        renew(options.out, text)
+
+
+def draw(curve: dict[str, tuple[float, list[float]]], out: Path) -> None:
+    """Plot the mean error of every seed, and of all, over million multiplications a frame."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.4), dpi=110, layout="constrained")
+    axes.plot(
+        [cost for cost, _ in curve.values()], [np.mean(errors) for _, errors in curve.values()], color="#c0224f"
+    )
+    for stem, (million, errors) in curve.items():
+        axes.plot([million] * len(errors), errors, ".", color="#5b6472", markersize=5)
+        axes.plot(million, np.mean(errors), "o", color="#c0224f")
+        axes.annotate(stem, (million, np.mean(errors)), (8, 6), textcoords="offset points", family="monospace")
+    axes.set(xscale="log", xlabel="million multiplications a frame, stem at its own size", ylabel="mean error, /min")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(out, metadata={"Software": None})
 
 
 def main() -> None:
@@ -133,6 +165,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=list(STEMS))
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--picture", type=Path, help="where the curve is drawn")
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")
     options = parser.parse_args()
     {"train": teach, "score": score}[options.what](options)

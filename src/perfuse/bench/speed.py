@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -156,11 +157,26 @@ def multiplications(model: Any, samples: int) -> int | None:
             for axis in value.type.tensor_type.shape.dim:
                 if axis.HasField("dim_param"):
                     axis.dim_value = 1  # nothing else is free within a step of a scan but the batch
-    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    try:
-        return _counted(graph, dict(weights))
-    except KeyError:
-        return None
+    for known in (model, None):
+        try:
+            graph = onnx.shape_inference.infer_shapes(known or _folded(model), data_prop=True).graph
+            return _counted(graph, dict(weights))
+        except KeyError:
+            continue
+    return None
+
+
+def _folded(model: Any) -> Any:
+    """Return a network of fixed size as ONNX Runtime simplifies it: shapes that were computed are numbers then."""
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / MODEL_FILE)
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
 
 
 def _counted(graph: Any, shapes: dict[str, tuple[int, ...]]) -> int:

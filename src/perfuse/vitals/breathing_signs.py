@@ -67,14 +67,14 @@ class Sign:
 
 
 NETWORK = "network"
-WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5, "chest": 4.0, NETWORK: 0.6}
+WEIGHTS = {"intervals": 2.3, "heights": 2.5, "level": 0.9, "motion": 1.5, "chest": 4.0, NETWORK: 0.4}
 """Evidence of each sign. The first three are rounded from a fit to twelve sessions with a breathing belt or a
 capnograph (finger and ear). Movement could not be fitted there: the head's is set between them, and the chest's so
 that a chest that clearly moves with one rate is believed, as a breathing belt is. A network's wave counts little: it
 is clean where it is wrong as well, so that its clearness says less than that of anything measured. On 20 simulated
-films (see ``benchmarks/breathing.py``) a weight of 0.6 had the most answers at the error that there was without it;
-with 2.5 every fifth film got a wrong rate, surely."""
-CLEAN = 4.0
+films (see ``benchmarks/breathing.py``) ``physvlm`` had the most answers at 0.4 for the error that there was without
+it (17 for 12, 1.0/min); with 2.5 every fifth film got a wrong rate, surely."""
+CLEAN = 6.0
 """How much a network's wave counts in the wave that is shown: right, it is the cleanest. ASSUMED."""
 DIRECT = {"chest", NETWORK}
 """Signs that nothing but breathing should move; a head has many reasons."""

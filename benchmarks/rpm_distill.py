@@ -387,7 +387,7 @@ def in_short(found: dict[Case, Scored], truth: Floats) -> list[str]:
     always, right = (replace(policy, mode=mode) for mode in ("uniform", "oracle"))
     asked = [
         (policy, alone, f"radar and policy instead of {FEW:.0%} of labels alone: {{}}; the goal is -{LESS:.0%}"),
-        (whole, alone, "all labels of all clips and no teacher, likewise: {}; a teacher hardly gives it more"),
+        (whole, alone, "all labels of all clips and no teacher, likewise: {}"),
         (policy, always, "the policy instead of a teacher who is always believed: {}"),
         (right, always, "one who is believed where it is right, likewise: {}"),
         (policy, replace(alone, mode="alone-more"), "the policy instead of its own labels used as labels: {}"),

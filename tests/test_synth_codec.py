@@ -158,6 +158,19 @@ def test_the_scene_itself_carries_its_pulse():
 
 
 @pytest.mark.slow
+def test_as_much_pulse_survives_as_in_x264(tmp_path):
+    """Of a fundamental of 0.14 %, within 0.02 percentage points; the rest of the band is about as restless.
+
+    In the mean over three faces: what survives of one in x264 hangs on chance and on the processor.
+    """
+    table = compared([face_like(seed, 240, 224, 192, noise=1.5) for seed in (1, 2, 3)], CRF[:2], tmp_path)
+    green, rest = table[..., 0], table[..., 1]
+    np.testing.assert_allclose(green[:, :, 1].mean(axis=0), green[:, :, 0].mean(axis=0), atol=0.02)
+    assert np.all(green[:, 1] < 0.9 * green[:, 0])
+    np.testing.assert_allclose(np.log(rest[:, :, 1] / rest[:, :, 0]), 0.0, atol=np.log(1.5))
+
+
+@pytest.mark.slow
 def test_from_fine_to_coarse_as_much_pulse_survives_as_in_x264(tmp_path):
     """Of 0.14 %, within 0.02 percentage points at every crf in the mean over five faces, and in the same order.
 
@@ -168,6 +181,8 @@ def test_from_fine_to_coarse_as_much_pulse_survives_as_in_x264(tmp_path):
     table = compared(faces, CRF, tmp_path)
     green, rest = table[..., 0], table[..., 1]
     np.testing.assert_allclose((green[:, :, 1] - green[:, :, 0]).mean(axis=0), 0.0, atol=0.02)
+    # single faces differ more: the largest seen is 0.0450 (the second face, crf 28), whatever the machine's x264
+    np.testing.assert_allclose(green[:, :, 1], green[:, :, 0], atol=0.05)
     assert np.sqrt(((green[:, :, 1] - green[:, :, 0]) ** 2).mean()) < 0.025  # seen: 0.017
     assert np.all(np.diff(green.mean(axis=0), axis=0) < 0)
     ratio = (green / rest).mean(axis=0)

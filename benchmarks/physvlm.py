@@ -11,7 +11,7 @@ missing, and goes on where it was stopped: every run shares its domain's bank of
 the same clips, and writes the page. ``--clip`` names a folder of CLIP or SigLIP, or
 of ``perfuse teacher adapt``; without it the page says that no language model was there.
 
-Cheap on purpose: 16 channels, 512 clips of 300 frames, 140 steps of 8 crops of 256; scores are on 20 s. What is
+Cheap on purpose: 16 channels, 512 clips of 300 frames, 100 steps of 8 crops of 256; scores are on 20 s. What is
 measured is what parts are worth at that size.
 """
 
@@ -83,7 +83,7 @@ CLIPS, FRAMES, CROP, BANK, OTHER = 48, 300, 256, 512, 2_000_003
 LONG = 600
 """Samples of a clip that is scored: 20 s, since 8.5 tell breathing to 14 per minute only."""
 CHEAP = {
-    "steps": "140", "batch": "8", "frames": str(FRAMES), "crop": str(CROP), "workers": "1", "save_every": "100",
+    "steps": "100", "batch": "8", "frames": str(FRAMES), "crop": str(CROP), "workers": "1", "save_every": "100",
     "validation": json.dumps({"every": 0}), "optimiser": json.dumps({"ema": 0.95, "lr": 5e-3, "warmup": 15}),
 }  # fmt: skip
 

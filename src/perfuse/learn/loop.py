@@ -132,6 +132,7 @@ def _learn(
 ) -> Trained:
     """Go on from the checkpoint, or from the start."""
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_flush_denormal(True)  # gradients of filters fade below 1e-38, where processors are many times slower
     everything = nn.ModuleDict({"student": task.student, "helpers": task.helpers})
     how = recipe.optimiser
     learnt = [p for p in everything.parameters() if p.requires_grad]

@@ -247,7 +247,9 @@ class Lines(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         """Return the gradient of the series."""
-        given: Tensor = torch.fft.irfft(grads[0] / _counted(grads[0].real, ctx.count), n=ctx.count, norm="forward")
+        pairs = torch.view_as_real(grads[0])  # a quotient of complex numbers costs ten times as much
+        lines = torch.view_as_complex(pairs / _counted(grads[0].real, ctx.count)[:, None])
+        given: Tensor = torch.fft.irfft(lines, n=ctx.count, norm="forward")
         return given
 
 

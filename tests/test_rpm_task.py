@@ -21,7 +21,7 @@ from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated
 from perfuse.learn.sources import HELD, SPAN, filmed, held_back, mixed, sources  # noqa: E402
 from perfuse.learn.task import Bilevel, Task, Taught  # noqa: E402
 from perfuse.nn.trust import right  # noqa: E402
-from perfuse.papers.rpm_distill.compact import Compact, _moving  # noqa: E402
+from perfuse.papers.rpm_distill.compact import Compact  # noqa: E402
 from perfuse.papers.rpm_distill.explain import gates_of, looked  # noqa: E402
 from perfuse.papers.rpm_distill.problem import compare  # noqa: E402
 from perfuse.papers.rpm_distill.sense import (  # noqa: E402
@@ -207,7 +207,7 @@ def test_a_judge_learns_beside_the_network_from_labels_alone(batch):
     assert any(p.grad is not None and p.grad.any() for p in task.student.trust.parameters())
     with torch.no_grad():
         assert task.student.eval()(batch.clip)["quality"].shape == (4,)
-    for network, size in (("factorizephys", 9), ("small", SIZE)):
+    for network, size in (("factorizephys", 9), ("small", SIZE), ("small-pos", SIZE)):
         clip = torch.rand(2, 3, 40, size, size) * 50 + 100
         spoken = RpmTask(network=network, size=size, trust=True).student.eval()(clip)
         assert spoken["pulse"].shape == (2, 40)
@@ -470,9 +470,10 @@ def test_a_batch_of_recordings_brings_its_radar(monkeypatch):
 # --- the small student
 
 
-def test_a_small_student_reads_each_clip_alone_whatever_its_light():
+@pytest.mark.parametrize(("named", "parameters"), [(False, 12_249), (True, 13_369)])
+def test_a_small_student_reads_each_clip_alone_whatever_its_light(named, parameters):
     torch.manual_seed(0)
-    network = Compact().eval()
+    network = Compact(named=named).eval()
     clip = planted([70.0, 90.0, 60.0], 90, 5, depth=2.0).clip
     with torch.no_grad():
         together = network(clip)
@@ -481,38 +482,33 @@ def test_a_small_student_reads_each_clip_alone_whatever_its_light():
             assert torch.allclose(network(clip[k : k + 1])[0], together[k], atol=1e-4)
         dim = network(clip * 0.7)
     assert all(torch.corrcoef(torch.stack([a, b]))[0, 1] > 0.9 for a, b in zip(together, dim, strict=True))
-    assert sum(p.numel() for p in network.parameters()) == 12_249
+    assert sum(p.numel() for p in network.parameters()) == parameters
     assert torch.isfinite(network(torch.zeros(1, 3, 20, 4, 4))).all()
     with pytest.raises(UsageError, match="2 frames or more"):
         network(torch.zeros(1, 3, 1, 4, 4))
 
 
-@pytest.mark.parametrize("breath", [False, True])
-def test_a_graph_says_what_the_network_says(monkeypatch, breath):
+@pytest.mark.parametrize("kind", [{}, {"breath": True}, {"named": True}])
+def test_a_graph_says_what_the_network_says(monkeypatch, kind):
     """Running sums in training, one operator in graphs."""
     torch.manual_seed(0)
-    network = Compact(breath=breath).eval()
+    network = Compact(**kind).eval()
     clip = planted([70.0, 90.0], 400, 4, depth=2.0).clip
     with torch.no_grad():
         plain = network(clip)
-        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+        monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
         graph = network(clip)
     assert torch.allclose(plain, graph, atol=1e-4 * float(plain.std()))
 
 
-def test_moving_averages_are_those_of_the_definition():
-    x = 5 + torch.rand(1, 3, 50, 2, dtype=torch.float64).cumsum(2)
-    wanted = torch.stack([x[:, :, max(0, k - 7) : k + 8].mean(2) for k in range(50)], 2)
-    assert torch.allclose(_moving(x, 7), wanted)
-
-
 @pytest.mark.slow
-def test_a_small_student_becomes_a_bundle(tmp_path):
+@pytest.mark.parametrize("network", ["small", "small-pos"])
+def test_a_small_student_becomes_a_bundle(tmp_path, network):
     pytest.importorskip("onnxscript")
     from perfuse.export.bundle import export
 
     torch.manual_seed(0)
-    task = RpmTask(size=SIZE, trust=True)
+    task = RpmTask(network=network, size=SIZE, trust=True)
     assert export(task.student, task.card(), tmp_path) < 1e-4
     assert load_teacher(str(tmp_path), Grid(SIZE, SIZE)) is not None
 

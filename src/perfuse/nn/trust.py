@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perfuse.nn.losses import correlation, full, spectrum, standardised, whole
+from perfuse.nn.traces import moving
 from perfuse.synth.batch import Batch
 
 SIDE = 6
@@ -140,7 +141,7 @@ def _seen(clip: Tensor, wave: Tensor, rate_hz: float, slow_s: float | None) -> T
     levels = fields.flatten(2).view(clip.shape[0], clip.shape[2], 3, -1).permute(0, 2, 3, 1) + 2.0  # (B, 3, N, T)
     level = levels.mean(3, keepdim=True)
     change = torch.log1p((levels - level) / level)  # and not the log of a level, of which 32 bits keep too little
-    fast = change - (change.mean(3, keepdim=True) if slow_s is None else _smooth(change, round(slow_s * rate_hz)))
+    fast = change - (change.mean(3, keepdim=True) if slow_s is None else moving(change, round(slow_s * rate_hz) // 2))
     size = (fast * wave[:, None, None]).mean(3)  # (B, 3, N): how much of the wave is in a field
     strength = size.square().sum(1).sqrt()  # (B, N)
     share = strength / (strength.sum(1, keepdim=True) + EPS)
@@ -155,11 +156,3 @@ def _seen(clip: Tensor, wave: Tensor, rate_hz: float, slow_s: float | None) -> T
     green = everywhere[:, 1:2] / mean
     told = [here / total, total.log() + 6, total / unrest, even, alike, (mean / total).log(), green, grey]
     return torch.cat(told, 1)
-
-
-def _smooth(x: Tensor, count: int) -> Tensor:
-    """Return the moving average along the last axis, fewer samples at the ends."""
-    half = count // 2
-    flat = x.reshape(-1, 1, x.shape[-1])
-    mean = functional.avg_pool1d(flat, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
-    return mean.reshape(x.shape)

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from perfuse.nn.traces import EPS, moving, named, spread
 
 SLOW_S = 2.0
 """What moves slower than this is light, not pulse."""
-WINDOW_S = 1.6
-"""Windows of POS and CHROM (Wang et al., IEEE TBME 2017)."""
 FEATURES = 21
 DARK = 24.0
 """Levels; darker cells carry noise and codec artefacts, and may not be chosen for it."""
-EPS = 1e-6
 LINES = torch.arange(38.0, 232.0, 2.0)
 """Beats a minute at which a wave is asked for its strongest line."""
 
@@ -70,15 +68,15 @@ class Blend(nn.Module):
         """Return ``pulse``, ``quality`` and ``attention``."""
         fast, weights = self.averaged(clip)
         traces = torch.einsum("bctn,bkn->bkct", fast, weights)
-        named = _named(traces, self.rate_hz)
-        shared = traces / (_spread(traces, (2, 3)) + EPS)
-        single = traces / (_spread(traces, (3,)) + EPS)
-        hidden = self.enter(torch.cat([shared, single, named], dim=2).flatten(1, 2))
+        known = named(traces, self.rate_hz)
+        shared = traces / (spread(traces, (2, 3)) + EPS)
+        single = traces / (spread(traces, (3,)) + EPS)
+        hidden = self.enter(torch.cat([shared, single, known], dim=2).flatten(1, 2))
         for layer in self.layers:
             hidden = hidden + layer(hidden)
         pulse = self.leave(hidden)[:, 0]
         # what is judged must not bend the wave: no gradient leads back from here
-        told = [x.detach() for x in (hidden, pulse, named, fast, weights)]
+        told = [x.detach() for x in (hidden, pulse, known, fast, weights)]
         attention = weights.mean(dim=1).reshape(-1, *clip.shape[3:])
         return {"pulse": pulse, "quality": self._quality(*told), "attention": attention}
 
@@ -86,7 +84,7 @@ class Blend(nn.Module):
         """Return the log colours of all cells less their slow part (B, 3, T, cells), and weights (B, maps, cells)."""
         cells = clip.clamp(min=0).flatten(3)  # (B, 3, T, N)
         logs = torch.log(cells + 2.0)
-        slow = _smooth(logs.transpose(2, 3), round(SLOW_S * self.rate_hz)).transpose(2, 3)
+        slow = moving(logs, round(SLOW_S * self.rate_hz) // 2, 2)
         fast = logs - slow
         mean = cells.mean(dim=2)  # (B, 3, N)
         weights = self._weights(fast, slow, mean)
@@ -94,7 +92,7 @@ class Blend(nn.Module):
 
     def _weights(self, fast: Tensor, slow: Tensor, mean: Tensor) -> Tensor:
         steps = fast[:, :, 1:] - fast[:, :, :-1]
-        restless, rough, drifting = (torch.log(_spread(x, (2,)).squeeze(2) + 1e-5) for x in (fast, steps, slow))
+        restless, rough, drifting = (torch.log(spread(x, (2,)).squeeze(2) + 1e-5) for x in (fast, steps, slow))
         told = [size - size.mean(dim=(1, 2), keepdim=True) for size in (restless, rough, drifting)]
         told.append(restless[:, 1:2] + 5.0)
         told.append(rough[:, 1:2] + 5.0)
@@ -109,12 +107,12 @@ class Blend(nn.Module):
         dark = torch.relu(DARK - grey) / DARK
         return torch.softmax(logits - 6.0 * dark, dim=2)
 
-    def _quality(self, hidden: Tensor, pulse: Tensor, named: Tensor, fast: Tensor, weights: Tensor) -> Tensor:
+    def _quality(self, hidden: Tensor, pulse: Tensor, known: Tensor, fast: Tensor, weights: Tensor) -> Tensor:
         """Judge the answer: by what the network saw, how much its wave is like POS and CHROM, and what blood does."""
         wave = pulse - pulse.mean(dim=1, keepdim=True)
         wave = wave / (wave.pow(2).mean(dim=1, keepdim=True).sqrt() + EPS)
-        alike = (named * wave[:, None, None]).mean(dim=3)  # (B, maps, 2)
-        pooled = [hidden.mean(dim=2), _spread(hidden, (2,)).squeeze(2), alike.mean(dim=1)]
+        alike = (known * wave[:, None, None]).mean(dim=3)  # (B, maps, 2)
+        pooled = [hidden.mean(dim=2), spread(hidden, (2,)).squeeze(2), alike.mean(dim=1)]
         rough = (wave[:, 1:] - wave[:, :-1]).pow(2).mean(dim=1, keepdim=True)
         told = torch.cat([*pooled, rough, *_blood(wave, fast, weights), *_line(wave, self.rate_hz)], dim=1)
         logit: Tensor = self.trust(told)
@@ -134,7 +132,7 @@ def _blood(wave: Tensor, fast: Tensor, weights: Tensor) -> list[Tensor]:
     green = size[:, 1]
     coherent = here[:, 1:2] / ((green.pow(2) * share[:, 0]).sum(dim=1, keepdim=True).sqrt() + 1e-5)
     beyond = torch.log((everywhere.pow(2).sum(dim=1, keepdim=True).sqrt() + 1e-5) / strength)
-    unrest = _spread((fast * share[:, :, None]).sum(dim=3), (2,)).squeeze(2).pow(2).sum(dim=1, keepdim=True).sqrt()
+    unrest = spread((fast * share[:, :, None]).sum(dim=3), (2,)).squeeze(2).pow(2).sum(dim=1, keepdim=True).sqrt()
     return [here / strength, torch.log(strength) + 6.0, coherent, beyond, strength / (unrest + 1e-5)]
 
 
@@ -147,38 +145,3 @@ def _line(wave: Tensor, rate_hz: float) -> list[Tensor]:
     power = ((wave * taper) @ torch.cos(angle).T) ** 2 + ((wave * taper) @ torch.sin(angle).T) ** 2
     power = power / (power.sum(dim=1, keepdim=True) + 1e-9)
     return [10.0 * power.amax(dim=1, keepdim=True), -(power * torch.log(power + 1e-9)).sum(dim=1, keepdim=True) / 4.0]
-
-
-def _named(traces: Tensor, rate_hz: float) -> Tensor:
-    """Return POS and CHROM of every weighed mean, (B, maps, 2, T), each with standard deviation 1.
-
-    Both add two projections of colour with the ratio of their strengths within 1.6 s; on logarithms, that follows the
-    light continuously where the papers cut windows.
-    """
-    red, green, blue = traces[:, :, 0], traces[:, :, 1], traces[:, :, 2]
-    count = round(WINDOW_S * rate_hz)
-    # colours fall where blood rises: POS falls with them, CHROM subtracts green and rises
-    pos = -_tuned(green - blue, green + blue - 2.0 * red, count)
-    chrom = _tuned(3.0 * red - 2.0 * green, -(1.5 * red + green - 1.5 * blue), count)
-    both = torch.stack([pos, chrom], dim=2)
-    return both / (_spread(both, (3,)) + EPS)
-
-
-def _tuned(first: Tensor, second: Tensor, count: int) -> Tensor:
-    """Return ``first + (sd first / sd second) second``, spreads within a sliding window."""
-    ratio = torch.sqrt((_smooth(first.pow(2), count) + EPS**2) / (_smooth(second.pow(2), count) + EPS**2))
-    return first + ratio * second
-
-
-def _smooth(x: Tensor, count: int) -> Tensor:
-    """Return the moving average along the last axis over ``count`` samples, fewer at the ends."""
-    shape, half = x.shape, count // 2
-    flat = x.reshape(-1, 1, shape[-1])
-    mean = functional.avg_pool1d(flat, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
-    return mean.reshape(shape)
-
-
-def _spread(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Return the standard deviation along axes, which are kept."""
-    centred = x - x.mean(dim=axes, keepdim=True)
-    return torch.sqrt(centred.pow(2).mean(dim=axes, keepdim=True) + 1e-14)

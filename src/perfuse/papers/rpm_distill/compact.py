@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perfuse.core.errors import UsageError
+from perfuse.nn.fourier import exporting
+from perfuse.nn.traces import EPS, moving, named, spread
 
 SLOW_S = 2.0
 """What moves slower than this is light, not pulse."""
@@ -20,7 +22,6 @@ BREATH_S, POOL = 16.0, 4
 """For breathing: what moves slower than this is light; frames that are averaged first, to 7.5 a second. ASSUMED."""
 SIGNS = 9
 """What is told of a cell."""
-EPS = 1e-6
 DILATIONS = (1, 2, 4, 8, 16)
 """They see 2.2 s to either side at 30 Hz."""
 PER_MAP = 5
@@ -28,7 +29,7 @@ PER_MAP = 5
 
 
 class Compact(nn.Module):
-    """Clips (B, 3, T, rows, cols), 0..255, to the pulse (B, T), any scale; 12,249 parameters.
+    """Clips (B, 3, T, rows, cols), 0..255, to the pulse (B, T), any scale; 12,249 parameters, 13,369 with ``named``.
 
     Averages stay linear in the colours: a single cell has far more noise than pulse. A clip is read alone, and its
     brightness hardly matters.
@@ -44,6 +45,8 @@ class Compact(nn.Module):
     breath : bool
         Find breathing: it is slow, so fewer frames will do; and it moves a face up and down, so a cell is also judged
         by where it lies.
+    named : bool
+        Show the temporal network POS and CHROM of every average as well: what these know need not be learnt.
 
     Raises
     ------
@@ -54,16 +57,23 @@ class Compact(nn.Module):
     steps = False
 
     def __init__(
-        self, *, rate_hz: float = 30.0, width: int = 20, dilations: Sequence[int] = DILATIONS, breath: bool = False
+        self,
+        *,
+        rate_hz: float = 30.0,
+        width: int = 20,
+        dilations: Sequence[int] = DILATIONS,
+        breath: bool = False,
+        named: bool = False,
     ) -> None:
         super().__init__()
         if width < 8 or width % 4:
             raise UsageError(f"A small network of width {width} was asked for.", "Give a multiple of 4, 8 or more.")
         maps = width // PER_MAP
-        self.breath, self.pool = breath, POOL if breath else 1
+        self.breath, self.named, self.pool = breath, named, POOL if breath else 1
+        self.rate_hz = rate_hz / self.pool
         self.slow = round((BREATH_S if breath else SLOW_S) * rate_hz / self.pool / 2)
         self.judge = nn.Sequential(nn.Linear(SIGNS + 2 * breath, 16), nn.ELU(), nn.Linear(16, maps))
-        self.enter = nn.Conv1d(3 * maps, width, 7, padding=3)
+        self.enter = nn.Conv1d((3 + 2 * named) * maps, width, 7, padding=3)
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv1d(width, width, 5, padding=2 * d, dilation=d), nn.GroupNorm(4, width), nn.ELU())
             for d in dilations
@@ -78,7 +88,7 @@ class Compact(nn.Module):
         UsageError
             If the clip has another shape, or a single frame.
         """
-        if not torch.compiler.is_compiling() and (clip.ndim != 5 or clip.shape[1] != 3 or clip.shape[2] < 2):
+        if not exporting() and (clip.ndim != 5 or clip.shape[1] != 3 or clip.shape[2] < 2):
             raise UsageError(
                 f"Clips of shape {tuple(clip.shape)} were given.", "Give (B, 3, T, rows, cols), 2 frames or more."
             )
@@ -87,9 +97,12 @@ class Compact(nn.Module):
             cells = self._fewer(cells)
         logs = torch.log(cells + 2.0)
         logs = logs - logs.mean(2, keepdim=True)  # changes no difference, and 32 bits keep more of small ones
-        fast = logs - self._slow(logs)
+        fast = logs - moving(logs, self.slow, 2)
         traces = torch.einsum("bctn,bkn->bkct", fast, self._weights(fast, cells.mean(2), clip.shape[3]))
-        x = self.enter((traces / (_spread(traces, (2, 3)) + EPS)).flatten(1, 2))
+        shown = traces / (spread(traces, (2, 3)) + EPS)
+        if self.named:
+            shown = torch.cat([shown, named(traces, self.rate_hz)], 2)
+        x = self.enter(shown.flatten(1, 2))
         for layer in self.layers:
             x = x + layer(x)
         wave: Tensor = self.leave(x)
@@ -103,19 +116,9 @@ class Compact(nn.Module):
         mean = functional.avg_pool1d(flat, self.pool, ceil_mode=True)[:, 0]
         return mean.reshape(x.shape[0], 3, x.shape[3], -1).transpose(2, 3)
 
-    def _slow(self, x: Tensor) -> Tensor:
-        """Return the moving average over time of (B, 3, T, N), fewer frames at the ends."""
-        if not torch.compiler.is_compiling():
-            return _moving(x, self.slow)
-        # in graphs: one operator, and the same to six digits
-        count = 2 * self.slow + 1
-        flat = x.transpose(2, 3).reshape(-1, 1, x.shape[2])
-        mean = functional.avg_pool1d(flat, count, 1, self.slow, count_include_pad=False)
-        return mean.reshape(x.shape[0], 3, x.shape[3], x.shape[2]).transpose(2, 3)
-
     def _weights(self, fast: Tensor, level: Tensor, rows: int) -> Tensor:
         """Return (B, maps, N), sum 1: by each cell's unrest, roughness, colour and light, for breath by its place."""
-        unrest, rough = ((_spread(x, (2,))[:, :, 0] + 1e-5).log() for x in (fast, fast[:, :, 1:] - fast[:, :, :-1]))
+        unrest, rough = ((spread(x, (2,))[:, :, 0] + 1e-5).log() for x in (fast, fast[:, :, 1:] - fast[:, :, :-1]))
         told = [size - size.mean((1, 2), keepdim=True) for size in (unrest, rough)]
         grey = level.mean(1, keepdim=True)
         told += [level[:, ::2] / (grey + 5.0), grey / 128.0]
@@ -125,14 +128,6 @@ class Compact(nn.Module):
         return functional.softmax(logits, 2)
 
 
-def _moving(x: Tensor, half: int) -> Tensor:
-    """Return the moving average by running sums: their cost does not grow with its length, and was half a step's."""
-    sums = functional.pad(x.double().cumsum(2), (0, 0, 1, 0))  # 64 bits: differences of large numbers lose small ones
-    at = torch.arange(x.shape[2], device=x.device)
-    low, high = (at - half).clamp(min=0), (at + half + 1).clamp(max=x.shape[2])
-    return ((sums[:, :, high] - sums[:, :, low]) / (high - low)[:, None]).to(x.dtype)
-
-
 def _places(level: Tensor, rows: int) -> Tensor:
     """Return row and column of the cells of ``level`` (B, 3, N), -1 to 1, (B, 2, N)."""
     count = level.shape[2]
@@ -140,8 +135,3 @@ def _places(level: Tensor, rows: int) -> Tensor:
     down, right = cell // (count // rows), cell % (count // rows)
     at = torch.stack([(2 * down + 1) / rows, (2 * right + 1) / (count // rows)]) - 1
     return at.to(level.dtype).expand(level.shape[0], 2, count)
-
-
-def _spread(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    centred = x - x.mean(axes, keepdim=True)
-    return (centred.square().mean(axes, keepdim=True) + 1e-14).sqrt()

@@ -15,10 +15,10 @@ from perfuse.papers.rpm_distill.sense import RATE_HZ, SENSES, RadarNetwork
 from perfuse.papers.rpm_distill.student import SMALLEST, FactorizePhys, Student
 from perfuse.papers.rpm_distill.vital import BANDS, Vital
 
-SIZES = {"factorizephys": 128, "small": 6} | dict.fromkeys(SENSES, 6)
+SIZES = {"factorizephys": 128, "small": 6, "small-pos": 6} | dict.fromkeys(SENSES, 6)
 """Pixels, or cells, a side where a recipe names none."""
 WIDTH = 20
-"""Channels of the network ``small``."""
+"""Channels of the small networks."""
 
 
 def vital_of(vital: str, band: str, network: str, trust: bool) -> Vital:
@@ -51,9 +51,9 @@ def made(network: str, size: int, rate_hz: float, width: int, judge: Trust | Non
         if rate_hz != RATE_HZ:
             raise UsageError(f"A radar network at {rate_hz:g} Hz was asked for.", f"It hears {RATE_HZ:g} a second.")
         return RadarNetwork(SENSES[network]())
-    if network == "small":
-        breath = vital.name == "respiration"
-        return Student(Compact(rate_hz=rate_hz, width=width, breath=breath), judge, vital.name)
+    if network.startswith("small"):
+        breath, pos = vital.name == "respiration", network == "small-pos"
+        return Student(Compact(rate_hz=rate_hz, width=width, breath=breath, named=pos), judge, vital.name)
     return Student(FactorizePhys(padded=size < SMALLEST, level=255.0), judge)
 
 

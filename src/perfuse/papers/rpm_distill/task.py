@@ -47,15 +47,16 @@ class RpmTask:
     Parameters
     ----------
     network : str
-        What learns: ``factorizephys``, the paper's student; ``small``, ours. Or who teaches them afterwards:
+        What learns: ``factorizephys``, the paper's student; ``small``, ours; ``small-pos``, which is also shown POS
+        and CHROM. Or who teaches them afterwards:
         ``radar-teacher``, the paper's; ``radar-teacher-small``, narrower; ``radar-phase``, ours.
     vital, band : str
         What is learnt: ``pulse``, or ``respiration``, which the paper only mentions. In the band of the ``paper``, or
         of the ``house``: all heart rates that this project measures.
     size, rate_hz
-        The view: pixels a side, cells for ``small``; 0 is 128 and 6. Frames per second.
+        The view: pixels a side, cells for small ones; 0 is 128 and 6. Frames per second.
     width : int
-        Channels of the network ``small``.
+        Channels of a small network.
     teacher : str
         Who teaches, see :func:`perfuse.papers.rpm_distill.sense.load_teacher`.
     mode : str

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perfuse.core.errors import UsageError
+from perfuse.nn.traces import moving
 
 CHANNELS = 10
 """I of five bins, then Q of the same, 30 a second: :attr:`perfuse.synth.batch.Batch.radar`."""
@@ -130,9 +131,9 @@ class RadarPhase(nn.Module):
         """
         one, other = (part - part.mean(2, keepdim=True) for part in radar.chunk(2, 1))
         turn = other[:, :, 1:] * one[:, :, :-1] - one[:, :, 1:] * other[:, :, :-1]
-        power = _smooth(one.square() + other.square(), POWER_S) + 1e-6
+        power = moving(one.square() + other.square(), round(POWER_S * RATE_HZ)) + 1e-6
         step = functional.pad(turn, (1, 0)) / power
-        fast = step - _smooth(step, TREMBLE_S)
+        fast = step - moving(step, round(TREMBLE_S * RATE_HZ))
         strength = power.mean(2, keepdim=True)
         share = strength / strength.sum(1, keepdim=True)
         whole, quick = ((part * share).sum(1, keepdim=True) for part in (step, fast))
@@ -159,12 +160,6 @@ TEACHERS = {"radar": WIDTHS, "radar-small": SMALL}
 def _check(radar: Tensor, channels: int) -> None:
     if radar.ndim != 3 or radar.shape[1] != channels:
         raise UsageError(f"Radar of shape {tuple(radar.shape)} was given.", f"Give (B, {channels}, T), I before Q.")
-
-
-def _smooth(x: Tensor, half_s: float) -> Tensor:
-    """Return the moving average over time of (B, C, T), fewer samples at the ends."""
-    half = round(half_s * RATE_HZ)
-    return functional.avg_pool1d(x, 2 * half + 1, 1, half, count_include_pad=False)
 
 
 def _layer(kind: type[nn.Conv1d] | type[nn.ConvTranspose1d], inputs: int, outputs: int) -> nn.Module:

@@ -27,11 +27,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from classical import waves
 from pages import renew
 
 from perfuse.bench.machine import machine
 from perfuse.core.method import Method
-from perfuse.core.signals import Chunk
 from perfuse.data.cache import default_cache
 from perfuse.export.run import open_run
 from perfuse.learn.bank import open_bank
@@ -180,17 +180,12 @@ def projected(method: Method, batches: list[Batch]) -> Row:
     """Return what a method without weights reads."""
     found = []
     for batch in batches:
-        for clip in batch.clip.numpy():
-            trace = np.nanmean(clip[:, :, 2:6, 2:6], axis=(2, 3)).T[:, None].astype(np.float32)
-            _, wave = method.step(
-                method.start(), Chunk(0, batch.rate_hz, trace, np.ones(len(trace), bool), last=True)
-            )
-            rate = strongest_rate(torch.from_numpy(wave.samples)[None], POPULATIONS["all"].pulse_hz, batch.rate_hz)
-            found.append(np.nan_to_num(float(rate)))
+        said = torch.from_numpy(waves(method, batch))
+        found.append(np.nan_to_num(strongest_rate(said, POPULATIONS["all"].pulse_hz, batch.rate_hz).numpy()))
     true, breaths = (
         np.concatenate([getattr(b, k).numpy() for b in batches]) for k in ("heart_rate", "respiratory_rate")
     )
-    return np.array(found), true, np.full(len(found), np.nan), breaths
+    return np.concatenate(found), true, np.full(len(true), np.nan), breaths
 
 
 def captioned(source: str, batches: list[Batch]) -> Row:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from classical import waves
 from numpy.typing import NDArray
 from pages import renew
 
@@ -35,6 +36,7 @@ from perfuse.learn import checkpoint
 from perfuse.learn.loop import train
 from perfuse.learn.recipe import Recipe
 from perfuse.learn.sources import HELD_CLIPS
+from perfuse.methods import pos
 from perfuse.papers.known import find_recipe, make_task
 from perfuse.papers.rpm_distill.explain import looked, opened
 from perfuse.papers.rpm_distill.task import RpmTask
@@ -45,6 +47,7 @@ from perfuse.synth.stream import stream
 
 Floats = NDArray[np.float64]
 TOLD = {
+    "pos": "POS, which learns nothing",
     "teacher": "radar network",
     "alone": "labels alone",
     "alone-long": "labels alone, four times the steps",
@@ -103,6 +106,7 @@ PARTS = {
     "late": [Case(FEW, USUAL, late, mode) for late in (1.0, 2.0) for mode in ("uniform", "policy")],
 }
 """What ``train`` may be asked for, dearest questions first."""
+POS = Case(0.0, 0.0, 0.0, "pos")
 
 
 def recipe_of(case: Case | None, seed: int, options: argparse.Namespace) -> Recipe:
@@ -212,6 +216,9 @@ def ask_all(options: argparse.Namespace) -> tuple[dict[Case, Scored], dict[str, 
         runs.setdefault(case, []).append(np.concatenate([read(ask, kept[d][0]) for d in DOMAINS]))
         if case.mode == "policy":
             gates.setdefault(case, []).append(told_apart(opened(place)[0], [b for d in DOMAINS for b in kept[d][0]]))
+    runs[POS] = [
+        read(lambda batch: torch.from_numpy(waves(pos.METHOD, batch)), [b for d in kept for b in kept[d][0]])
+    ]
     about = {
         "truth": np.concatenate([b.heart_rate.numpy() for d in kept for b in kept[d][0]]).astype(np.float64),
         "domain": np.concatenate([[d] * len(kept[d][1]) for d in kept]),
@@ -290,14 +297,14 @@ def score(options: argparse.Namespace) -> None:
 
 def tables(found: dict[Case, Scored], about: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Return the page."""
-    seeds = [len(one.said) for one in found.values()]
+    seeds = [len(one.said) for case, one in found.items() if case != POS]
     done, missing = (
         ", ".join(f"`{part}`" for part in PARTS if (part in options.part) == asked) for asked in (True, False)
     )
     wide = Case(FEW, USUAL, 0.0, "policy")
     domains = {"all": np.ones(len(about["truth"]), bool)} | {d: about["domain"] == d for d in DOMAINS}
     tones = {name: (about["tone"] >= low) & (about["tone"] <= high) for name, (low, high) in TONES.items()}
-    few = {case: one for case, one in found.items() if case.mode == "teacher" or (
+    few = {case: one for case, one in found.items() if case.mode in ("pos", "teacher") or (
         case.labels == FEW and case.late_s == 0 and (case.spoiled == USUAL or case.mode.startswith("alone"))
     )}  # fmt: skip
     return [
@@ -343,10 +350,11 @@ def table(found: dict[Case, Scored], groups: dict[str, NDArray[np.bool_]], truth
     lines = ["| labels | | spoiled | late, s | seeds | " + " | ".join(sizes) + " |", "|---" * (len(groups) + 5) + "|"]
     for case in sorted(found, key=lambda c: (c.labels, c.late_s, c.spoiled, order.index(c.mode))):
         said = found[case].said
-        taught = case.mode != "teacher" and not case.mode.startswith("alone")
+        taught = case.mode not in ("pos", "teacher") and not case.mode.startswith("alone")
         words = [
-            f"{case.labels:.0%}" if case.mode != "teacher" else "all", TOLD[case.mode],
-            f"{case.spoiled:g}" if taught else "", f"{case.late_s:g}" if taught else "", str(len(said)),
+            {"pos": "none", "teacher": "all"}.get(case.mode, f"{case.labels:.0%}"), TOLD[case.mode],
+            f"{case.spoiled:g}" if taught else "", f"{case.late_s:g}" if taught else "",
+            str(len(said)) if case != POS else "",
         ]  # fmt: skip
         cells = [cell(said[:, kept], truth[kept]) for kept in groups.values()]
         lines.append("| " + " | ".join(words + cells) + " |")
@@ -390,6 +398,7 @@ def in_short(found: dict[Case, Scored], truth: Floats) -> list[str]:
         (whole, alone, "all labels of all clips and no teacher, likewise: {}"),
         (policy, always, "the policy instead of a teacher who is always believed: {}"),
         (right, always, "one who is believed where it is right, likewise: {}"),
+        (policy, POS, "radar and policy instead of POS, which learns nothing: {}"),
         (policy, replace(alone, mode="alone-more"), "the policy instead of its own labels used as labels: {}"),
     ]
     lines = ["## In short", "", "What the error per minute changes by, all domains together:", ""]

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import perfuse
-from asking import ask, error_about, heart_rates, judged, right
+from asking import ask, checked, error_about, heart_rates, judged, right
 from media import clip, cut, encode, pattern, sound_only, steady
 from perfuse import PerfuseError, Session
 from perfuse.core.errors import SourceError, UsageError
@@ -229,6 +229,23 @@ def test_the_process_gives_the_same(tmp_path, good):
     assert "no file" in told.err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors of POSIX")
+def test_nobody_listens(tmp_path, good):
+    command = f'"{sys.executable}" -m perfuse measure "{good}" --json "{tmp_path}/a.json" >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
+    assert right(heart_rates(checked((tmp_path / "a.json").read_text()))[0], GOOD_RATE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_a_name_that_is_no_utf8(tmp_path, good, capfd):
+    path = shutil.copy(good, tmp_path / os.fsdecode(b"no\xffname.csv"))
+    targets = ["--csv", tmp_path / "a.csv", "--report", tmp_path / "a.html"]
+    told = ask(capfd, "measure", path, "--json", "-", *targets)
+    assert (told.code, told.record["source"]["name"]) == (0, "no?name.csv")
+    assert "no?name.csv,0,vital" in (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert "no?name.csv" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("option", ["--json", "--csv", "--report"])
 def test_a_disk_that_fills_up_while_writing_leaves_the_old_file(option, tmp_path, good):
     resource = pytest.importorskip("resource")
@@ -396,6 +413,7 @@ def test_a_long_pause_neither_hides_nor_limits_what_was_seen_around_it(tmp_path,
         (np.zeros((9, 8, 8, 3), np.uint8), {"times_s": steady(8)}, "8 times"),
         (None, {}, "NoneType"),
         (["a.mp4"], {}, "list"),
+        ("face.mp4", {"times_s": steady(90)}, "carries its own times"),
     ],
 )
 def test_arrays_that_do_not_fit_are_told_what_would(source, given, words):

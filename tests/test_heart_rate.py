@@ -49,6 +49,11 @@ def test_too_short_has_no_rate():
     assert vital.reason.startswith("too short")
 
 
+def test_what_is_too_short_never_reads_as_long_enough():
+    vital = heart_rate(Waveform(0, 100.0, np.zeros(498), np.ones(498, bool))).vital
+    assert vital.reason == "too short: 4.9 s of usable pulse, needs 5 s"
+
+
 def test_noise_is_not_called_a_pulse():
     confident = 0
     for seed in range(40):

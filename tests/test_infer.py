@@ -84,3 +84,16 @@ def test_without_onnxruntime_the_error_says_how_to_get_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(MissingExtraError, match="pip install onnxruntime"):
         Model(FILE)
+
+
+def test_ctrl_c_while_onnxruntime_loads_is_no_missing_part(monkeypatch):
+    real = builtins.__import__
+
+    def interrupted(name, *args, **kwargs):
+        if name == "onnxruntime":  # what its library makes of it
+            raise ImportError("initialization failed") from KeyboardInterrupt()
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Model(b"")

@@ -1,5 +1,7 @@
 """The doors: a file and a stream give the same bytes; time, gaps, silence and bad input at the level of a user."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -181,6 +183,13 @@ def test_a_session_forgets_who_left_longer_ago_than_it_remembers():
         (lambda s: s.push(np.zeros((4, 4, 3), np.uint8)), "without a time"),
         (lambda s: s.push(np.zeros((4, 4, 9), np.uint8), 0.0), "shape"),
         (lambda s: s.push(np.zeros((4, 4, 3), np.int64), 0.0), "type"),
+        (lambda s: s.push(np.zeros((4, 4, 3), np.uint8), datetime(2026, 1, 1)), "datetime was given as a time"),
+        (lambda s: s.push(0.0, np.zeros((4, 4, 3), np.uint8)), "ndarray was given as a time"),
+        (lambda s: s.push_trace(None, (1, 2, 3)), "NoneType was given as a time"),
+        (lambda s: s.push_trace(0.0, "red"), "three"),
+        (lambda s: s.push_trace(0.0, [1, [2, 3], 4]), "three"),
+        (lambda s: s.push_radar(np.datetime64("2026-01-01"), [1, 2]), "datetime64 was given as a time"),
+        (lambda s: s.push_radar(0.0, [[1], [2, 3]]), "range bin"),
         (lambda s: s.push_trace(float("nan"), (1, 2, 3)), "finite"),
         (lambda s: s.push_trace(0.0, (1, 2)), "three"),
         (lambda s: s.push_trace(0.0, (1, 2, float("nan"))), "finite"),
@@ -192,6 +201,12 @@ def test_a_session_forgets_who_left_longer_ago_than_it_remembers():
 def test_what_cannot_be_pushed_is_refused_in_words(call, words):
     with pytest.raises(UsageError, match=words):
         call(Session("pos"))
+
+
+@pytest.mark.parametrize("method", [None, 3, Session, ["pos"]])
+def test_what_is_no_method_is_refused(method):
+    with pytest.raises(UsageError, match="perfuse methods"):
+        Session(method)
 
 
 def test_an_unknown_method_lists_the_known_ones():

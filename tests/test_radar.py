@@ -350,6 +350,11 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, monkeypatch, capsys
     np.savez(tmp_path / "radar.npz", samples=np.array([Attack()], object))
     with pytest.raises(SourceError, match=r"radar\.npz"):
         open_radar(tmp_path / "radar.npz")
+    np.save(tmp_path / "radar", np.array([Attack()], object))
+    (tmp_path / "radar.npy").replace(tmp_path / "radar.npz")
+    with pytest.raises(SourceError, match="is no archive of arrays") as told:
+        open_radar(tmp_path / "radar.npz")
+    assert "allow_pickle" not in str(told.value)  # what numpy advises
     assert sorted(path.name for path in tmp_path.iterdir()) == ["radar.npz", "rf.pkl"]
 
 
@@ -363,6 +368,7 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, monkeypatch, capsys
         ({"samples": np.zeros((300, 256), np.int16)}, r"\(300, 256\)"),
         ({"valid": np.zeros(300, bool)}, "what arrived"),
         ({"valid": None}, "valid"),
+        ({"samples": None}, "Expected is .* samples, times_s, valid"),
         ({"config_slope_hz_s": None}, "slope_hz_s"),
         ({"config_sample_rate_hz": np.float64(-1)}, "cannot be"),
     ],

@@ -251,6 +251,15 @@ def test_frames_whose_time_stands_still_are_dropped_and_reported(tmp_path):
     assert warnings == ["Dropped frames: 1 whose time did not increase."]
 
 
+def test_pictures_that_change_their_size_are_told(tmp_path):
+    whole = {"codec": "mjpeg", "pixel_format": "yuvj420p", "container": "mjpeg", "tick": None}
+    parts = [encode(tmp_path / f"{size}.mjpeg", clip(5, size, 64), **whole).read_bytes() for size in (48, 32, 48)]
+    (tmp_path / "a.mjpeg").write_bytes(b"".join(parts))
+    times, pictures, warnings = read(tmp_path / "a.mjpeg", rate_hz=10)
+    assert (len(times), pictures[4].shape, pictures[5].shape) == (15, (48, 64, 3), (32, 64, 3))
+    assert warnings == ["The pictures change their size at 0.5 s: a face before and after it may count as two."]
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif"])
 def test_a_picture_is_a_video_of_one_frame(tmp_path, ending):
     from PIL import Image

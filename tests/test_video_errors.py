@@ -32,6 +32,19 @@ def test_a_directory(tmp_path, ending):
         open_source(str(folder))
 
 
+def test_pictures_of_one_recording(tmp_path):
+    for name in ("", "img%04d.png", "*.jpg"):
+        with pytest.raises(SourceError, match="must be made a video"):
+            open_source(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_refused_before_anything_is_taken_from_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")  # to open it would wait without end
+    with pytest.raises(SourceError, match=r"is a pipe.*Save the recording"):
+        open_source(tmp_path / "pipe.mp4")
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.csv", "a.png", "a"])
 def test_empty(tmp_path, name):
     (tmp_path / name).touch()
@@ -158,8 +171,13 @@ def test_names_that_look_like_something_else(tmp_path, name, monkeypatch):
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/a.mp4", "rtsp://127.0.0.1:9/a", "nonsense://a"])
 def test_addresses_that_do_not_answer(address):
-    with pytest.raises(SourceError, match="cannot be read as a video"):
+    with pytest.raises(SourceError, match=r"cannot be read as a video.*Check the address"):
         open_source(address)
+
+
+def test_a_password_in_an_address_is_not_told():
+    with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1:9/a@b cannot"):
+        open_source("rtsp://me:s3cret@127.0.0.1:9/a@b")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="device names of Linux")

@@ -136,6 +136,9 @@ def _prepare() -> None:
     # Our matrices are small: waking a pool of threads for each costs more than it saves.
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # started without one (a service, `>&-`): nobody listens, which is no error
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

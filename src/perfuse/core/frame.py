@@ -16,6 +16,23 @@ from perfuse.core.errors import UsageError
 IDENTITY_RGB = np.hstack([np.eye(3), np.zeros((3, 1))])
 
 
+def seconds(time_s: float) -> float:
+    """Return a time as Python's float; it may be infinite or NaN.
+
+    Raises
+    ------
+    UsageError
+        If it is no number, such as a date.
+    """
+    try:
+        return float(time_s)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"A {type(time_s).__name__} was given as a time.",
+            "Pass seconds, a number; of dates, (date - first).total_seconds().",
+        ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """Axis-aligned rectangle in pixels of the upright picture: x to the right, y down, floats allowed."""
@@ -73,9 +90,9 @@ class Frame:
         Raises
         ------
         UsageError
-            On any other shape or type, and on floats that are not finite or far from 0..1.
+            On any other shape or type, on floats that are not finite or far from 0..1, on a time that is no number.
         """
-        rgb = np.asarray(rgb)
+        rgb, time_s = np.asarray(rgb), seconds(time_s)
         if rgb.ndim == 2:
             rgb = np.repeat(rgb[:, :, None], 3, axis=2)
         if rgb.ndim != 3 or rgb.shape[2] not in (3, 4) or min(rgb.shape[:2]) < 1:
@@ -100,7 +117,7 @@ class Frame:
                 f"A frame of type {rgb.dtype} was given.",
                 "Pass uint8 (0..255), uint16 (0..65535) or float (0..1).",
             )
-        return Frame(float(time_s), tuple(rgb[:, :, c] for c in range(3)), IDENTITY_RGB * scale)
+        return Frame(time_s, tuple(rgb[:, :, c] for c in range(3)), IDENTITY_RGB * scale)
 
     def rgb(self) -> NDArray[np.uint8]:
         """Return the picture as (H, W, 3) uint8; chroma is repeated, not interpolated."""

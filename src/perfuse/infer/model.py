@@ -92,6 +92,8 @@ def _session(content: bytes, name: str) -> Any:
         # Here and not above: loading the library costs more than many a command needs.
         import onnxruntime
     except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while it was loading its library
+            raise error.__cause__ from None
         raise MissingExtraError(
             f"onnxruntime cannot be imported ({error}).", "Install it with: pip install onnxruntime"
         ) from error

@@ -50,6 +50,11 @@ def measure(
     method, detector, times_s, rate_hz, progress
         See there; so are what is returned and raised.
     """
+    if times_s is not None and not isinstance(source, np.ndarray):
+        raise UsageError(
+            "times_s was given for a recording that carries its own times.",
+            "Leave it out; or pass the pictures as an array, whose times are those you give.",
+        )
     if isinstance(source, RadarRecord):
         return _measure_radar(source, method, progress)
     if isinstance(source, np.ndarray) and source.ndim == 2:

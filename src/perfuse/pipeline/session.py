@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from perfuse.clip.resample import MAX_GAP_S
 from perfuse.core.errors import SourceError, UsageError
-from perfuse.core.frame import Frame
+from perfuse.core.frame import Frame, seconds
 from perfuse.core.method import Method
 from perfuse.core.results import FaceEvent, Measurement
 from perfuse.core.view import Echo, Trace
@@ -71,11 +71,19 @@ class Session:
         self._choice = method
         self._method = get_method(method) if isinstance(method, str) and method != "auto" else None
         if not isinstance(method, str):
+            if not isinstance(method, Method):
+                raise UsageError(
+                    f"The method {method!r} was given.", "Pass a name that `perfuse methods` lists, or a Method."
+                )
             self._method = method
         self._detector = detector
         self._faces: FaceStreams | None = None
         self._history_s = history_s
-        self._source = dict(source or {})
+        # of a file's name, bytes that are no UTF-8 become "?": no answer could be written otherwise
+        self._source = {
+            key: value.encode(errors="replace").decode() if isinstance(value, str) else value
+            for key, value in (source or {}).items()
+        }
         self._kind: str | None = None
         self._start_s: float | None = None
         self._last_s = 0.0
@@ -133,11 +141,11 @@ class Session:
         SourceError
             If the time is more than an hour later than the one before; nothing is changed then.
         """
-        colour = np.asarray(rgb, np.float64)
+        time_s, colour = seconds(time_s), _array(rgb, np.float64)
         if colour.shape != (3,) or not np.isfinite(colour).all():
             raise UsageError(f"The colour {rgb!r} was pushed.", "Pass three finite numbers: red, green, blue.")
         self._advance(time_s, "trace")
-        self._waiting.append((float(time_s), colour))
+        self._waiting.append((time_s, colour))
         if self._method is not None or time_s - (self._start_s or 0.0) >= LOOK_S:
             self._pass_on()
 
@@ -158,7 +166,7 @@ class Session:
         SourceError
             If the time is more than an hour later than the one before; nothing is changed then.
         """
-        cells = np.asarray(echo)
+        time_s, cells = seconds(time_s), _array(echo)
         if cells.ndim != 1 or not cells.size or cells.dtype.kind not in "iufc" or not np.isfinite(cells).all():
             raise UsageError(
                 f"An echo of shape {cells.shape} and type {cells.dtype} was pushed.",
@@ -170,7 +178,7 @@ class Session:
             raise UsageError(f"Method {self._method.card.name!r} does not read a radar; an echo was pushed.", OTHER)
         self._advance(time_s, "radar")
         self._cells = cells.size
-        self._waiting.append((float(time_s), cells.astype(np.complex128)))
+        self._waiting.append((time_s, cells.astype(np.complex128)))
         if self._trace is not None or time_s - (self._start_s or 0.0) >= LOOK_S:
             self._pass_on()
 
@@ -291,6 +299,14 @@ class Session:
 
     def _events(self, number: int) -> tuple[FaceEvent, ...]:
         return () if self._faces is None else self._faces.events(number)
+
+
+def _array(given: ArrayLike, dtype: type[np.float64] | None = None) -> NDArray[Any]:
+    """Return an array; an empty one for what makes none, such as words, or rows of unequal length."""
+    try:
+        return np.asarray(given, dtype)
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def looks_like_a_face(colours: NDArray[np.float64]) -> bool:

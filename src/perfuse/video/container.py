@@ -124,6 +124,7 @@ def _frames(
 
     turn = None
     time_s = 0.0
+    resized_s: float | None = None
     for picture in pictures:
         turn = turn or orientation(picture)
         time_s = clock(picture)
@@ -134,7 +135,13 @@ def _frames(
                 f"{info.name} has pictures of the format {picture.format.name}, which cannot be converted ({error}).",
                 "Convert it to H.264 in an mp4 container with another program.",
             ) from error
+        if resized_s is None and (frame.height, frame.width) != (info.height, info.width):
+            resized_s = time_s
         yield frame
+    if resized_s is not None:
+        warnings.append(
+            f"The pictures change their size at {resized_s:.1f} s: a face before and after it may count as two."
+        )
     tally = source.tally
     if tally.lost:
         warnings.append(f"Damaged data: {tally.lost} pictures or more are missing.")

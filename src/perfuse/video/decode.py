@@ -194,6 +194,11 @@ def _open_container(address: Address) -> InputContainer:
                 "Check that it is connected, that no other program uses it and that you may; "
                 "choose another with camera:DEVICE.",
             ) from error
+        if not address.again:
+            raise SourceError(
+                f"{address.name} cannot be read as a video ({reason}).",
+                "Check the address and the network, or download the recording and give the file.",
+            ) from error
         raise SourceError(
             f"{address.name} cannot be read as a video ({reason}).",
             f"It may have been cut off while it was recorded or copied. {NOT_A_VIDEO}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import sys
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from perfuse.video.trace import SUFFIXES, TraceStream, read_trace
 
 _CAMERAS = {"linux": ("v4l2", "/dev/video0"), "darwin": ("avfoundation", "0"), "win32": ("dshow", "")}
 """By ``sys.platform``: libavdevice's input and its usual first device."""
+
+PICTURES = "Pictures of one recording must be made a video, or be passed as an array in Python."
 
 
 def open_source(path_or_url: str | os.PathLike[str], *, rate_hz: float | None = None) -> FrameStream | TraceStream:
@@ -45,13 +49,16 @@ def open_source(path_or_url: str | os.PathLike[str], *, rate_hz: float | None = 
     if not isinstance(path_or_url, str | os.PathLike):
         raise UsageError(
             f"A source of type {type(path_or_url).__name__} was given.",
-            "Give a path, an address, or 'camera'; for arrays use from_arrays.",
+            "Give a path, an address, or 'camera'; perfuse.measure takes an array, too: np.stack(pictures).",
         )
     text = os.fspath(path_or_url)
     if text == "camera" or text.startswith(("camera:", "/dev/video")):
         return open_container(_camera(text.removeprefix("camera").removeprefix(":")), rate)
     if "://" in text:
-        return open_container(Address(text, text, timeout_s=(20.0, 30.0), again=False), rate)
+        name = re.sub(r"://[^/?#]*@", "://", text)  # a password belongs in no answer
+        return open_container(Address(text, name, timeout_s=(20.0, 30.0), again=False), rate)
+    if not text:
+        raise SourceError("The path that was given is empty.", "Give the path of a recording.")
     path = Path(text)
     check_readable(path)
     if path.suffix.lower() in SUFFIXES:
@@ -63,12 +70,16 @@ def open_source(path_or_url: str | os.PathLike[str], *, rate_hz: float | None = 
 def check_readable(path: Path) -> None:
     """Raise SourceError unless ``path`` is a file with something in it that this user may read."""
     try:
-        if path.is_dir():
-            raise SourceError(f"{path} is a directory.", "Give one file in it.")
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise SourceError(f"{path} is a directory.", f"Give one file in it. {PICTURES}")
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # read once, and a first look takes from it
+            raise SourceError(f"{path} is a pipe.", "Save the recording to a file and give that.")
         with path.open("rb") as file:
             start = file.read(1)
     except FileNotFoundError as error:
-        raise SourceError(f"There is no file {path}.", "Check the path.") from error
+        pattern = path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp") and set("*?%") & set(path.name)
+        raise SourceError(f"There is no file {path}.", PICTURES if pattern else "Check the path.") from error
     except PermissionError as error:
         raise SourceError(f"{path} may not be read by this user.", "Change its permissions.") from error
     except (OSError, ValueError) as error:

@@ -198,6 +198,8 @@ def from_arrays(
         raise UsageError(
             f"An array of shape {frames.shape} was given.", "Pass (frames, height, width, 3), or a list of pictures."
         )
+    if times_s is not None and not isinstance(times_s, Iterable):
+        raise UsageError(f"times_s={times_s!r} was given.", "Pass seconds, one a frame.")
     count = len(frames) if isinstance(frames, Sized) else None
     if isinstance(times_s, Sized) and count is not None and len(times_s) != count:
         raise UsageError(f"{len(times_s)} times were given for {count} frames.", "Give one time per frame.")
@@ -226,4 +228,4 @@ def _wrap(frames: Iterable[Any], times: Iterator[float] | None, rate_hz: float |
                 raise UsageError(f"There are more frames than times ({index}).", "Give one time per frame.")
         else:
             picture, time = item, index / rate_hz  # type: ignore[operator]
-        yield Frame.from_rgb(np.asarray(picture), float(time))
+        yield Frame.from_rgb(np.asarray(picture), time)

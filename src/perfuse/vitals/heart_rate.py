@@ -139,7 +139,8 @@ def heart_rate(
     rate = pulse.rate_hz
     seconds = float(pulse.valid.sum() / rate)
     if seconds < SHORTEST_S:
-        reason = f"too short: {seconds:.1f} s of usable pulse, needs {SHORTEST_S:.0f} s"
+        # cut, not rounded: 4.96 s must not read as the 5.0 s that are enough
+        reason = f"too short: {int(10 * seconds) / 10:.1f} s of usable pulse, needs {SHORTEST_S:.0f} s"
         return HeartRate(Vital.none("/min", reason), (), None)
     grid = rate_grid(max_hz)
     spans = windows(len(pulse), rate)

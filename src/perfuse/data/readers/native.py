@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -174,8 +175,12 @@ def read_radar(path: Path) -> RadarRecord:
         notes = (f"{lost} of {len(good)} chirps were lost",) if lost else ()
         return RadarRecord(times, held(bins, good), good, kind, notes)
     except Exception as error:  # damaged archives make numpy raise nearly anything
+        whole = zipfile.is_zipfile(path)  # of anything else numpy says how a pickle could be run
+        what = f"cannot be read ({type(error).__name__}: {error})" if whole else "is no archive of arrays, or damaged"
         raise SourceError(
-            f"{path} cannot be read ({type(error).__name__}: {error}).", "Make the folder again: perfuse synth."
+            f"{path} {what}.",
+            "Expected is what `perfuse synth` writes of a radar: samples, times_s, valid, config_*. Echoes of other "
+            "radars can be pushed into a Session in Python.",
         ) from error
 
 

@@ -339,7 +339,8 @@ where nothing beats (no skin, a photograph), as a share of all windows.
 
 **In-sample**: the weights of the evidence were settled on these very recordings (`docs/develop/decisions.md`), except
 for the painted faces, which were not looked at. There is one real face, at 75/min, in bright light; the finger
-recordings show 16 people.
+recordings show 16 people. Unless the command names methods, faces are measured with POS and CHROM, what does not beat
+and painted faces with POS, fingers with what `auto` takes.
 """
 
 

@@ -49,7 +49,7 @@ def main() -> None:
         f"`python benchmarks/networks.py --repeat {args.repeat}`, {time.strftime('%Y-%m-%d')}, {machine()}; one "
         "thread, medians. A window is run as `perfuse measure` runs it; overlap of windows is counted, decoding and "
         "finding the face are not.", "",
-        "| method | parameters | bundle, kB | million multiplications a second of video | window, samples "
+        "| method | parameters | `model.onnx`, kB | million multiplications a second of video | window, samples "
         "| ms a window | ms a frame |", "| --- | --- | --- | --- | --- | --- | --- |",
     ]  # fmt: skip
     for method in list_shipped():

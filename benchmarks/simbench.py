@@ -1,6 +1,6 @@
 """SimBench by domain: who beats whom, and whether published tables agree, from the long table of a benchmark run.
 
-perfuse bench --data simbench:desk --methods all --protocol default,peak,toolbox --jobs 2 --out RUN
+perfuse bench --data simbench:desk --protocol default,peak,toolbox --jobs 2 --out RUN
 python benchmarks/simbench.py RUN --out docs/results/simbench.md
 """
 
@@ -151,7 +151,7 @@ def page(lines: Lines, about: dict[str, str]) -> str:
         f"Made by `{about['command']}` and `python benchmarks/simbench.py` on {about['date']}, {about['machine']}; "
         f"{people} people.",
         ABOUT.format(version=VERSION),
-        "## POS, the method perfuse uses",
+        "## POS, by domain",
         "",
         *domain_table(trusted, domains, "pos"),
         "",

@@ -16,6 +16,7 @@ import pytest
 import perfuse
 from conftest import ROOT
 from perfuse.cli import build_app, main
+from perfuse.data.readers.known import MODULES, get_reader
 from perfuse.synth.subject import subject
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,6 +88,12 @@ def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_number_of_public_data_sets_is_that_of_their_readers():
+    public = [name for name in MODULES if not get_reader(name).access.startswith(("made by", "yours"))]
+    for page in ("README.md", "CHANGELOG.md"):
+        assert re.findall(r"\b(\d+) public", (ROOT / page).read_text(encoding="utf-8")) == [f"{len(public)}"], page
 
 
 def test_ci_runs_the_readmes_own_test_command():

@@ -72,6 +72,24 @@ def test_every_command_is_registered_with_a_help_line(capsys):
         assert f"perfuse {name}" in capsys.readouterr().out
 
 
+def options(app):
+    """Yield command and argument, of commands within commands too."""
+    for name in app:
+        if name.startswith("-"):
+            continue
+        inner = app[name]
+        if any(not other.startswith("-") for other in inner):
+            yield from ((f"{name} {what}", argument) for what, argument in options(inner))
+        else:
+            yield from ((name, argument) for argument in inner.assemble_argument_collection(parse_docstring=True))
+
+
+def test_every_option_says_what_it_does():
+    told = [(name, argument.name, argument.parameter.help) for name, argument in options(build_app())]
+    assert ("data check", "--cache") in {(name, option) for name, option, _ in told}
+    assert [(name, option) for name, option, help_text in told if not help_text] == []
+
+
 def test_no_command_prints_the_help(capsys):
     assert main([]) == 0
     assert "measure" in capsys.readouterr().out

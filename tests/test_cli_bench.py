@@ -8,6 +8,7 @@ import pytest
 
 from networks import GRID, TRACE, bundle, network
 from perfuse.cli import main
+from perfuse.cli.bench import _about, _methods
 from perfuse.synth.layouts.folder import make
 from perfuse.synth.layouts.known import get_layout
 from perfuse.synth.layouts.plan import people, plan
@@ -54,7 +55,14 @@ def test_one_command_from_a_folder_to_a_report(ubfc, cache, tmp_path, capsys):
     assert {r["profile"] for r in rows} == {"default", "toolbox"}
     about = json.loads((out / "summary.json").read_text())["about"]
     assert about["command"].startswith(f"perfuse bench --data {ubfc} --methods pos,green --protocol default,toolbox")
+    assert about["command"].endswith("--no-speed")
     assert "MAE" in (out / "report.md").read_text()
+
+
+def test_the_command_that_repeats_a_run_names_its_methods():
+    about = _about(["folk"], _methods("all"), "default", None, "all", 0, None, True)
+    assert about["command"].startswith("perfuse bench --data folk --methods pos,chrom,")
+    assert "blend" in about["command"].split()[5].split(",")
 
 
 def test_the_same_run_gives_the_same_table(ubfc, cache, tmp_path, capsys):

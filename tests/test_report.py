@@ -26,6 +26,7 @@ from perfuse.core.results import Measurement, Point, Vital
 from perfuse.core.signals import Attention
 from perfuse.report import words
 from perfuse.report.csv import COLUMNS, to_csv
+from perfuse.report.figures import PULSE, over_time
 from perfuse.report.files import check_writable, write_atomic
 from perfuse.report.html import render
 from perfuse.report.json import SCHEMA_PATH, significant, to_json
@@ -218,6 +219,17 @@ def test_page_shows_numbers_intervals_reasons_and_limits(page):
         assert expected in text
     assert words.NOT_MEDICAL in text
     assert measurement().warnings[0] in text
+
+
+def test_a_rate_between_two_gaps_shows_its_interval_too():
+    none = Vital(None, "/min", None, None, 0.0, "too short")
+    rates = [Vital(70.0, "/min", 67.0, 74.0, 0.8), none, Vital(71.0, "/min", 69.0, 73.0, 0.9), none]
+    for kept, bars in ((rates, 2), ([rates[0], rates[2], none], 0)):
+        points = [Point(5.0 * k, vital) for k, vital in enumerate(kept)]
+        picture = over_time(points, 0.0, 20.0, "Heart rate", PULSE, "here")
+        assert picture is not None
+        lines = "".join(re.findall(r'<g id="here-LineCollection_.*?</g>', picture.svg, flags=re.DOTALL))
+        assert lines.count("<path") == bars
 
 
 def test_page_takes_its_colours_from_the_theme(page):

@@ -50,7 +50,8 @@ def bench(
     data
         Data sets: NAME:FOLDER, or a FOLDER whose kind can be told; simbench:tiny, desk or full makes the benchmark.
     methods
-        Names that perfuse methods lists, or paths of exported networks, separated by commas; all for all.
+        Names that perfuse methods lists, or paths of exported networks, separated by commas; all for every one
+        that measures faces.
     protocol
         Ways of scoring, separated by commas: default, peak, toolbox, toolbox-2023, physbench. Their numbers do not
         compare.
@@ -89,7 +90,7 @@ def bench(
             progress=lambda what, count, total: bar(count, total, what),
         )  # fmt: skip
     spent = costs(names, done.sample, folder) if speed else ()
-    about = _about(data, methods, protocol, window, split, seed, out)
+    about = _about(data, names, protocol, window, split, seed, out, speed)
     notes = [part.note for part in done.splits if part.note]
     problems = tuple(_relative(problem, sets) for problem in done.problems)
     result = Result(done.lines, problems, spent, done.data, about | {"notes": "; ".join(dict.fromkeys(notes))})
@@ -179,20 +180,23 @@ def _open(spec: str, cache: Path, jobs: int, quiet: bool) -> Dataset:
 
 def _about(
     data: list[str],
-    methods: str,
+    names: list[str],
     protocol: str,
     window: list[float] | None,
     split: str,
     seed: int,
     out: str | None,
+    speed: bool,
 ) -> dict[str, str]:
     import perfuse
     from perfuse.bench.machine import machine
 
-    words = ["perfuse", "bench", "--data", *data, "--methods", methods, "--protocol", protocol]
+    # names, not "all", which means more with every method that is added
+    words = ["perfuse", "bench", "--data", *data, "--methods", ",".join(names), "--protocol", protocol]
     words += [] if window is None else ["--window", *(f"{length:g}" for length in window)]
     words += [] if split == "all" else ["--split", split, "--seed", str(seed)]
     words += [] if out is None else ["--out", out]
+    words += [] if speed else ["--no-speed"]
     return {
         "command": shlex.join(words),
         "date": date.today().isoformat(),

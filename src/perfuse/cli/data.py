@@ -173,8 +173,10 @@ def check_references(
         What finds the pulse in the face.
     report
         Draw it: an SVG, PNG or PDF file (needs perfuse[report]).
-    cache, jobs
-        As for perfuse data prepare.
+    cache
+        Folder; by default $PERFUSE_CACHE, or perfuse/views in your cache folder.
+    jobs
+        Processes that work side by side; the result is the same.
     quiet
         Print no progress.
     """

@@ -129,6 +129,9 @@ def over_time(
     step = float(np.median(np.diff(seconds)))
     with _figure(9.0, 3.0, rows=2, heights=(3, 1)) as (figure, (top, below)):
         top.fill_between(seconds, low, high, color=colour, alpha=0.22, linewidth=0)
+        alone = _alone(value)
+        if alone.any():  # no band is drawn where there is nothing on either side
+            top.vlines(seconds[alone], low[alone], high[alone], color=colour, alpha=0.22, linewidth=4)
         top.plot(seconds, value, color=colour, linewidth=1.6, marker="o", markersize=3 if len(known) < 80 else 0)
         top.set(ylabel="per minute")
         _at_least(top, 6.0)
@@ -143,6 +146,12 @@ def over_time(
         svg = _svg(figure, name)
     numbers = [point.vital.value for point in known if point.vital.value is not None]
     return Picture(svg, f"{title} over time, from {min(numbers):.1f} to {max(numbers):.1f} per minute.")
+
+
+def _alone(value: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which numbers have none on either side."""
+    there: NDArray[np.bool_] = np.pad(np.isfinite(value), 1)
+    return there[1:-1] & ~there[:-2] & ~there[2:]
 
 
 def poincare(beats_s: Sequence[float], name: str) -> Picture | None:

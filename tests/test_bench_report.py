@@ -440,7 +440,7 @@ DEGENERATE = {
         without("prediction", "error", "low", "high", "quality", reason="dark"),
         "no method gives an answer",
     ),
-    "no reference": (put(reference=None, reference_reason="lost"), "no method gives an answer"),
+    "no reference": (put(reference=None, reference_reason="lost"), "): no window has a reference"),
     "constant reference": (put(reference=70.0), "all predictions or all references are the same"),
     "reference of 0": (put(reference=0.0), "a reference is 0"),
     "all the same": (put(reference=70.0, prediction=70.0, low=70.0, high=70.0, quality=1.0), "0.00"),

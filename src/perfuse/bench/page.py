@@ -109,7 +109,10 @@ def _headlines(ranks: Sequence[Ranking], profile: str) -> Iterator[str]:
             continue
         what = f"{label(rank.vital).title} ({profile}, {tell.window(rank.window)}): "
         if rank.best is None:
-            yield what + "no method gives an answer where there is a reference."
+            asked = any(group.summary.referenced for group in rank.groups)
+            yield what + (
+                "no method gives an answer where there is a reference." if asked else "no window has a reference."
+            )
             continue
         best = next(group.summary for group in rank.groups if group.method == rank.best)
         mae, decimals = best.agreement.mae, tell.digits(rank.vital)

@@ -414,6 +414,8 @@ def test_files_cut_short_or_of_something_else_are_sentences(files, tmp_path, nam
         with pytest.raises(SourceError):
             open_radar(place)
     assert main(["measure", str(files[1] / name), "--rate", "30"]) == 2
+    assert main(["live", str(files[1] / name)]) == 2
+    assert "cannot be played" in capsys.readouterr().err
 
 
 def test_prepare_tells_of_a_radar_that_does_not_fit_its_video(record, tmp_path):

@@ -58,9 +58,12 @@ def live(
     """
     if for_ is not None and not for_ > 0:
         raise UsageError(f"--for {for_} was given.", "Pass seconds, a number above 0.")
+    from perfuse.data.radars import is_radar
     from perfuse.pipeline import Session, describe
     from perfuse.video import open_source
 
+    if is_radar(source):
+        raise UsageError(f"{source} is what a radar recorded, which cannot be played.", "See: perfuse measure FILE.")
     console = terminal()
     with open_source(source) as stream:
         session = Session(method, source=describe(stream.info))

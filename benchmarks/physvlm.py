@@ -162,7 +162,10 @@ def judged(domain: str, view, clips: int) -> list[Batch]:
 
 
 def read(folder: Path, batches: list[Batch]) -> Row:
-    """Return what a student reads."""
+    """Return what a student reads; kept beside its weights."""
+    kept = folder / f"read-{sum(len(one.items) for one in batches)}.npy"
+    if kept.exists() and kept.stat().st_mtime > (folder / "last.pt").stat().st_mtime:
+        return tuple(np.load(kept))  # type: ignore[return-value]
     task, _ = open_run(folder)
     student, bands = task.student.eval(), POPULATIONS["all"]
     found: list[list[np.ndarray]] = [[], [], [], []]
@@ -173,7 +176,9 @@ def read(folder: Path, batches: list[Batch]) -> Row:
             found[place].append(np.nan_to_num(strongest_rate(said[name], band, batch.rate_hz).numpy()))
         found[1].append(batch.heart_rate.numpy())
         found[3].append(batch.respiratory_rate.numpy())
-    return tuple(np.concatenate(column) for column in found)  # type: ignore[return-value]
+    columns = [np.concatenate(column) for column in found]
+    np.save(kept, columns)
+    return tuple(columns)  # type: ignore[return-value]
 
 
 def projected(method: Method, batches: list[Batch]) -> Row:

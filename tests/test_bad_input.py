@@ -162,7 +162,8 @@ def test_a_file_that_may_not_be_read(tmp_path, capfd, monkeypatch):
     path = encode(tmp_path / "secret.mp4", clip(3))
     path.chmod(0)
     if os.access(path, os.R_OK):  # root may read everything
-        monkeypatch.setattr(Path, "open", refuse)
+        plain = Path.open
+        monkeypatch.setattr(Path, "open", lambda self, *a, **k: (refuse if self == path else plain)(self, *a, **k))
     told = ask(capfd, "measure", path, "--json", "-")
     assert (told.code, told.out) == (3, "")
     assert "permission" in error_about(told.err, "secret.mp4")

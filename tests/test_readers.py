@@ -1,4 +1,4 @@
-"""What holds for every reader there is: finding, reading, damage. What is peculiar to one: test_readers_single.py."""
+"""What holds for every reader there is: finding, reading, damage. What is peculiar to some: test_readers_*.py."""
 
 from __future__ import annotations
 

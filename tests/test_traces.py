@@ -41,3 +41,14 @@ def test_what_networks_know_of_classical_methods_is_what_these_say(place, method
     wave = method.step(method.start(), chunk)[1].samples
     one, other = (bandpass(x.astype(np.float64), 30.0, 0.6, 4.0)[60:-60] for x in (said[place].numpy(), wave))
     assert np.corrcoef(one, other)[0, 1] > 0.95  # CHROM filters its projections first
+
+
+def test_pos_and_chrom_of_a_pulse_rise_with_it():
+    times = torch.arange(300) / 30
+    pulse = torch.sin(2 * torch.pi * 1.2 * times)
+    colours = -torch.tensor([0.4, 1.0, 0.6])[:, None] * pulse * 0.01
+    light = 0.03 * torch.sin(2 * torch.pi * 0.9 * times)  # falls on all colours alike
+    traces = (colours + light)[None, None]
+    said = named(traces, 30.0)[0, 0]
+    for wave, least in zip(said, (0.99, 0.9)):  # CHROM sees some of the light
+        assert torch.corrcoef(torch.stack([wave, pulse]))[0, 1] > least

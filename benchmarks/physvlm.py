@@ -2,14 +2,15 @@
 
     python benchmarks/physvlm.py train --runs RUNS [--seeds 0 1 2] [--only LABEL ...] [--domains lab talk ...]
                                        [--clip DIR] [--set steps=200 ...]
-    python benchmarks/physvlm.py score --runs RUNS --out docs/results/physvlm.md [--clips 48]
+    python benchmarks/physvlm.py score --runs RUNS --readings docs/results/physvlm.json --out docs/results/physvlm.md
+                                       [--clips 48] [--seeds 0 1 2]
     python benchmarks/physvlm.py cost [--set ...]
 
 One domain is left out at a time: students learn from all others, and are scored on people of that one. Rows of the
 ablation add one part after the other; then teachers are compared on the whole of it. ``train`` trains what is
 missing, and goes on where it was stopped: every run shares its domain's bank of clips. ``score`` shows all students
-the same clips, and writes the page. ``--clip`` names a folder of CLIP or SigLIP, or
-of ``perfuse teacher adapt``; without it the page says that no language model was there.
+that were not read yet the same clips, and writes the page; what was read is kept in ``--readings``. ``--clip`` names a
+folder of CLIP or SigLIP, or of ``perfuse teacher adapt``; without it the page says that no language model was there.
 
 Cheap on purpose: 16 channels, 512 clips of 300 frames, 100 steps of 8 crops of 256; scores are on 20 s. What is
 measured is what parts are worth at that size.
@@ -18,11 +19,11 @@ measured is what parts are worth at that size.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ from perfuse.papers.physvlm.priors import Priors, prior_of, words_of
 from perfuse.papers.physvlm.prompts import BREATHS, PULSES
 from perfuse.papers.physvlm.provide import load_teacher
 from perfuse.papers.physvlm.reading import POPULATIONS, strongest_rate
+from perfuse.report.files import write_atomic
 from perfuse.synth.batch import Batch
 
 DOMAINS = ("lab", "talk", "motion", "dim-flicker", "dark-skin", "webcam", "neonate")
@@ -162,10 +164,7 @@ def judged(domain: str, view, clips: int) -> list[Batch]:
 
 
 def read(folder: Path, batches: list[Batch]) -> Row:
-    """Return what a student reads; kept beside its weights."""
-    kept = folder / f"read-{sum(len(one.items) for one in batches)}.npy"
-    if kept.exists() and kept.stat().st_mtime > (folder / "last.pt").stat().st_mtime:
-        return tuple(np.load(kept))  # type: ignore[return-value]
+    """Return what a student reads."""
     task, _ = open_run(folder)
     student, bands = task.student.eval(), POPULATIONS["all"]
     found: list[list[np.ndarray]] = [[], [], [], []]
@@ -176,9 +175,7 @@ def read(folder: Path, batches: list[Batch]) -> Row:
             found[place].append(np.nan_to_num(strongest_rate(said[name], band, batch.rate_hz).numpy()))
         found[1].append(batch.heart_rate.numpy())
         found[3].append(batch.respiratory_rate.numpy())
-    columns = [np.concatenate(column) for column in found]
-    np.save(kept, columns)
-    return tuple(columns)  # type: ignore[return-value]
+    return tuple(np.concatenate(column) for column in found)  # type: ignore[return-value]
 
 
 def projected(method: Method, batches: list[Batch]) -> Row:
@@ -220,27 +217,43 @@ def figures(said: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
 
 
 def score(options: argparse.Namespace) -> None:
-    """Write the page."""
-    rows: dict[tuple[str, str], list[Row]] = {}
-    kept: dict[str, list[Batch]] = {}
-    order = [*STAGES, *TAUGHT_BY]
+    """Read what was not read yet, and write the page."""
+    file = options.readings or options.runs / "readings.json"
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    asked: dict[str, Callable[[list[Batch]], Row]] = {}
+    view = None
     for domain in DOMAINS:
-        for place in sorted((options.runs / domain).glob("*-[0-9]*")):
-            label = place.name.rpartition("-")[0]
-            if label in order and (place / "last.pt").exists():
-                task, _ = open_run(place)
-                kept.setdefault(domain, judged(domain, task.view, options.clips))
-                rows.setdefault((label, domain), []).append(read(place, kept[domain]))
-    for (label, (_, method)), (domain, batches) in itertools.product(CLASSICAL.items(), kept.items()):
-        rows[label, domain] = [projected(method, batches)]
-    for domain, batches in kept.items():
-        rows["spectral-itself", domain] = [captioned("spectral", batches)]
-        tiny = options.runs / domain / f"{TINY}-0"
-        if (tiny / "last.pt").exists():
-            rows["tiny-itself", domain] = [captioned(str(tiny), batches)]
+        done = [place for place in (options.runs / domain).glob("*-[0-9]*") if (place / "last.pt").exists()]
+        for place in done:
+            view = view or open_run(place)[0].view
+            label, _, number = place.name.rpartition("-")
+            if label in (*STAGES, *TAUGHT_BY):
+                asked[f"{domain}/{place.name}"] = partial(read, place)
+            elif label == TINY:
+                asked[f"{domain}/tiny-itself-{number}"] = partial(captioned, str(place))
+        if done:
+            for label, (_, method) in CLASSICAL.items():
+                asked[f"{domain}/{label}-0"] = partial(projected, method)
+            asked[f"{domain}/spectral-itself-0"] = partial(captioned, "spectral")
+    kept: dict[str, list[Batch]] = {}
+    for key in sorted(asked.keys() - rows.keys()):
+        domain = key.partition("/")[0]
+        if domain not in kept:
+            kept = {domain: judged(domain, view, options.clips)}  # the others are on disk
+        rows[key] = [
+            [round(x, 2) if np.isfinite(x) else None for x in column.tolist()] for column in asked[key](kept[domain])
+        ]
+        write_atomic(file, json.dumps(rows, sort_keys=True))
     if not rows:
         sys.exit(f"{options.runs} holds no run: train first.")
-    text = "\n".join(page(rows, options))
+    table: dict[tuple[str, str], list[Row]] = {}
+    for key, row in sorted(rows.items()):
+        domain, _, place = key.partition("/")
+        label, _, number = place.rpartition("-")
+        if int(number) in options.seeds:
+            columns = tuple(np.array(column, float) for column in row)
+            table.setdefault((label, domain), []).append(columns)  # type: ignore[arg-type]
+    text = "\n".join(page(table, options))
     print(text)
     if options.out:
         renew(options.out, text)
@@ -413,6 +426,7 @@ def main() -> None:
     parser.add_argument("--clip", help="folder of CLIP or SigLIP, or of perfuse teacher adapt")
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each domain, to score on")
     parser.add_argument("--bank", type=int, default=BANK, help="clips that students learn from")
+    parser.add_argument("--readings", type=Path, help="what was read, so that runs need not be kept (readings.json)")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")
     options = parser.parse_args()

@@ -10,7 +10,7 @@ One domain is left out at a time: students learn from all others, and are scored
 ablation add one part after the other; then teachers are compared on the whole of it. ``train`` trains what is
 missing, and goes on where it was stopped: every run shares its domain's bank of clips. ``score`` shows all students
 that were not read yet the same clips, and writes the page; what was read is kept in ``--readings``. ``--clip`` names
-a folder of CLIP or SigLIP, or of ``perfuse teacher adapt``; without it the page says that no language model was there.
+a folder of CLIP or SigLIP, or of ``perfuse teacher adapt``; without it the page says that no such model was there.
 
 Cheap on purpose: 16 channels, 512 clips of 300 frames, 100 steps of 8 crops of 256; scores are on 20 s. What is
 measured is what parts are worth at that size.

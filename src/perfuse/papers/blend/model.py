@@ -84,6 +84,7 @@ class Blend(nn.Module):
         """Return the log colours of all cells less their slow part (B, 3, T, cells), and weights (B, maps, cells)."""
         cells = clip.clamp(min=0).flatten(3)  # (B, 3, T, N)
         logs = torch.log(cells + 2.0)
+        logs = logs - logs.mean(2, keepdim=True)  # changes no difference, and 32 bits keep more of small ones
         slow = moving(logs, round(SLOW_S * self.rate_hz) // 2, 2)
         fast = logs - slow
         mean = cells.mean(dim=2)  # (B, 3, N)

@@ -70,6 +70,11 @@ TAUGHT_BY = {
     "clip": "all of it, CLIP teaches",
 }
 """Compared with ``whole``."""
+SHOWN = {
+    "supervised-pos": "labels alone, and POS is shown",
+    "nobody-pos": "all of it, nobody teaches, and POS is shown",
+}
+"""Compared with the row of the same name: students whose first layer also sees POS of every cell's surroundings."""
 CLASSICAL = {"pos": ("POS, on the mean of the middle cells", pos.METHOD), "chrom": ("CHROM, likewise", chrom.METHOD)}
 """Learn nothing, and say nothing of breathing."""
 TEACHERS = {"spectral-itself": "the spectrum that teaches, itself", "tiny-itself": "the small teacher, itself"}
@@ -79,6 +84,7 @@ WORDS = {
     **TEACHERS,
     **{label: words for label, (words, _, _) in STAGES.items()},
     **TAUGHT_BY,
+    **SHOWN,
 }
 """Rows of the tables, in their order."""
 CLIPS, FRAMES, CROP, BANK, OTHER = 48, 300, 256, 512, 2_000_003
@@ -107,6 +113,8 @@ def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -
         own = {"batch": "48", "steps": "300", "optimiser": json.dumps({"ema": 0.95})}
         asked = {**cheap, **own, **changes(options)}
         return find_recipe("physvlm/tiny-desk", asked)
+    base, _, shown = label.partition("-")
+    label = base if label in SHOWN else label
     who = {"nobody": "", "spectral": "spectral", "clip": str(options.clip)}.get(
         label, str(options.runs / domain / f"{TINY}-0")
     )
@@ -116,7 +124,14 @@ def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -
     kept = kept - TAUGHT if not who else kept
     shipped = {**WEIGHTS, **find_recipe("physvlm/ship").weights, "view": WEIGHTS["view"]}  # waves first
     weights = {name: shipped[name] if name in kept else 0.0 for name in WEIGHTS} | {"quality": 0.0}
-    model = {"channels": 16, "trust": False, "teacher": who, "held_out": [domain], **switches}
+    model = {
+        "channels": 16,
+        "trust": False,
+        "teacher": who,
+        "held_out": [domain],
+        "projected": shown == "pos",
+        **switches,
+    }
     return find_recipe(
         "physvlm/desk", {**cheap, "model": json.dumps(model), "weights": json.dumps(weights), **changes(options)}
     )
@@ -124,7 +139,7 @@ def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -
 
 def wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, int, Path]]:
     """Yield every run that is asked for: label, domain left out, seed, folder; teachers first."""
-    labels = options.only or [*STAGES, *(name for name in TAUGHT_BY if name != "clip" or options.clip)]
+    labels = options.only or [*STAGES, *(name for name in TAUGHT_BY if name != "clip" or options.clip), *SHOWN]
     for domain in options.domains:
         if {*labels} & {"distilled", "wavelets", "attention", "whole"}:
             yield TINY, domain, 0, options.runs / domain / f"{TINY}-0"
@@ -227,7 +242,7 @@ def score(options: argparse.Namespace) -> None:
         for place in done:
             view = view or open_run(place)[0].view
             label, _, number = place.name.rpartition("-")
-            if label in (*STAGES, *TAUGHT_BY):
+            if label in (*STAGES, *TAUGHT_BY, *SHOWN):
                 asked[f"{domain}/{place.name}"] = partial(read, place)
             elif label == TINY:
                 asked[f"{domain}/tiny-itself-{number}"] = partial(captioned, str(place))
@@ -350,6 +365,16 @@ def needed(rows: dict[tuple[str, str], list[Row]], domains: list[str], options: 
             continue
         told = ", ".join(f"{names[label]} {mae:.1f}" for label, mae in sorted(found.items(), key=lambda x: x[1]))
         lines.append(f"- {kind}, mean error over domains: {told}.")
+    students = [mean_error(rows, label, domains, 0) for label in (*STAGES, *TAUGHT_BY, *SHOWN)]
+    best, plain_pos = (
+        min((x for x in students if np.isfinite(x)), default=np.nan),
+        mean_error(rows, "pos", domains, 0),
+    )
+    if best > plain_pos:
+        lines.append(
+            f"- **No student is as good as POS, which learns nothing** (pulse {plain_pos:.1f}, the best student "
+            f"{best:.1f}): so short a training says little about parts and teachers, whatever their differences."
+        )
     if not any(label == "clip" for label, _ in rows):
         lines.append("- No vision-language model was at hand: nothing is said about CLIP or SigLIP.")
     worded = [label for label in ("clip", "whole") if any(one == label for one, _ in rows)]
@@ -395,7 +420,7 @@ def spread_of(rows: dict[tuple[str, str], list[Row]], domains: list[str]) -> flo
 def cost(options: argparse.Namespace) -> None:
     """Print CPU seconds of this process a step, by row."""
     torch.set_num_threads(1)
-    for label in (*STAGES, "nobody", "spectral"):
+    for label in (*STAGES, "nobody", "spectral", *SHOWN):
         recipe = recipe_of(label, "lab", 0, options)
         model = {**recipe.model, "teacher": "spectral" if recipe.model["teacher"] else ""}
         torch.manual_seed(0)
@@ -421,7 +446,7 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "score", "cost"])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=[*STAGES, *TAUGHT_BY])
+    parser.add_argument("--only", nargs="+", choices=[*STAGES, *TAUGHT_BY, *SHOWN])
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=list(DOMAINS), help="to be left out")
     parser.add_argument("--clip", help="folder of CLIP or SigLIP, or of perfuse teacher adapt")
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each domain, to score on")

@@ -43,23 +43,25 @@ class Everything(torch.nn.Module):
         return tuple(said[name] for name in self.outputs)
 
 
-def student():
+def student(**how):
     torch.manual_seed(3)
-    made = Student(8).eval()
+    made = Student(8, **how).eval()
     with torch.no_grad():  # nothing at its first value: shrinkage, short filters and gates all do something
         for value in made.parameters():
             value += 0.05 * torch.randn(value.shape)
     return made
 
 
-def test_a_bundle_is_written_and_opens(tmp_path):
-    assert bundle.export(student(), CARD, tmp_path / "b") < bundle.PARITY
+@pytest.mark.parametrize("projected", [False, True])
+def test_a_bundle_is_written_and_opens(tmp_path, projected):
+    assert bundle.export(student(projected=projected), CARD, tmp_path / "b") < bundle.PARITY
     method = open_bundle(tmp_path / "b")
     assert method.card.name == "physvlm-style"
 
 
-def test_every_output_at_every_length():
-    network = Everything(student()).eval()
+@pytest.mark.parametrize("projected", [False, True])
+def test_every_output_at_every_length(projected):
+    network = Everything(student(projected=projected)).eval()
     content = bundle._onnx(network, torch.rand(2, 256, 8, 8, 3) * 100 + 60, False)
     graph = Model(content)
     for length in (128, 131, 300, 512):

@@ -16,8 +16,9 @@ from perfuse.core.errors import UsageError  # noqa: E402
 from perfuse.nn import fourier  # noqa: E402
 from perfuse.papers.physvlm import wavelet  # noqa: E402
 from perfuse.papers.physvlm.attention import FrequencyAttention  # noqa: E402
+from perfuse.papers.physvlm.cells import prepared  # noqa: E402
 from perfuse.papers.physvlm.maps import made_maps  # noqa: E402
-from perfuse.papers.physvlm.model import Projection, Student, prepared  # noqa: E402
+from perfuse.papers.physvlm.model import Projection, Student  # noqa: E402
 from perfuse.papers.physvlm.reading import POPULATIONS, population, strongest_rate  # noqa: E402
 from perfuse.papers.physvlm.wavelet import Wavelet  # noqa: E402
 
@@ -270,6 +271,7 @@ def test_size_and_answer():
     student = Student()
     count = sum(p.numel() for p in student.parameters())
     assert count == 142_774
+    assert sum(p.numel() for p in Student(projected=True).parameters()) == 142_774 + 5 * 48
     projection = sum(p.numel() for p in Projection(48, 512).parameters())
     assert 0.28e6 < count + projection < 0.31e6
     said, seen = small().features(made_maps(2, 128, generator=seeded()).clip)
@@ -387,6 +389,22 @@ def test_what_rises_has_one_sign_whatever_its_colours(seed, blind):
     follows = [float(torch.corrcoef(torch.stack([sway, one]))[0, 1]) for one in found.T if one.abs().sum() > 0]
     assert len(follows) == seen
     assert min(follows) > 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_student_may_be_shown_the_pulse_as_pos_sees_it(seed):
+    made = made_maps(2, 256, generator=seeded(seed), noise=0.1)
+    made.clip[:, :, :, 0, 0] = torch.nan
+    cells, alive = prepared(made.clip, rate_hz=RATE)
+    plain, same = prepared(made.clip)
+    assert torch.equal(cells[:, :7], plain)
+    assert torch.equal(alive, same)
+    for pulse, found in zip(made.pulse, cells[:, 7], strict=True):
+        assert torch.isfinite(found).all()
+        follows = torch.corrcoef(torch.cat([pulse[None], found.T]))[0, 1:].nan_to_num()
+        assert follows.median() > 0.6
+    said = small(projected=True)(made.clip)
+    assert all(torch.isfinite(value).all() for value in said.values())
 
 
 @pytest.mark.parametrize("seed", range(4))

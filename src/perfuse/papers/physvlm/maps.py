@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from perfuse.papers.physvlm.model import SIDE, rising
+from perfuse.papers.physvlm.cells import SIDE, about, pos, rising
 
 COLOUR = (150.0, 112.0, 92.0)
 """Levels of a face's red, green and blue."""
@@ -22,11 +21,6 @@ BLOOD = (0.35, 1.0, 0.6)
 PULSES = (45.0, 220.0)
 BREATHS = (8.0, 90.0)
 """Rates per minute that maps have by default."""
-REACH = 2
-"""Cells on every side that a row of a picture is the mean of. Of still painted people the spectral teacher reads
-88 % within 5/min with this, 38 % where every cell was a row by itself."""
-POS = 49
-"""Samples of the window of POS: 1.6 s."""
 LEAST = (1e-5, 1e-3, 1e-3)
 """What a row of each colour must move by at least to be seen: shares of the colours, levels, levels squared."""
 
@@ -111,16 +105,18 @@ def _face() -> Tensor:
     return ((1.2 - (x**2 / 0.7 + y**2)) / 0.6).clamp(0, 1)
 
 
-def picture(clip: Tensor) -> Tensor:
+def picture(clip: Tensor, rate_hz: float = 30.0) -> Tensor:
     """Return maps as teachers see them: a row a cell, column by column of the face; time runs to the right.
 
     One cell alone hardly shows a pulse, so every row is the mean of the cells about it. Red is the pulse as POS sees
-    it (Wang et al., IEEE TBME 2017, in a window that slides), green brightness, blue what rises.
+    it, upside down, green brightness, blue what rises.
 
     Parameters
     ----------
     clip : Tensor, (B, 3, T, 8, 8)
         Levels; NaN where a cell has none.
+    rate_hz : float
+        Samples per second.
 
     Returns
     -------
@@ -131,41 +127,15 @@ def picture(clip: Tensor) -> Tensor:
     clip = torch.where(whole[:, None, None], clip, 0.0)
     mean = clip.mean(2, keepdim=True)
     up = rising(clip - mean, mean[:, :, 0], whole)[:, None]
-    near, up = (_about(x, whole).transpose(3, 4).flatten(3).transpose(2, 3) for x in (clip, up))
-    rows = torch.cat([_projected(near), near.mean(1, keepdim=True), up], 1)
+    near = about(clip, whole)
+    shown = torch.cat([-pos(near, rate_hz), near.mean(1, keepdim=True), about(up, whole)], 1)
+    rows = shown.transpose(3, 4).flatten(3).transpose(2, 3)
     time = torch.linspace(-1, 1, rows.shape[3], device=rows.device, dtype=rows.dtype)
     rows = rows - rows.mean(3, keepdim=True)
     rows = rows - (rows * time).mean(3, keepdim=True) / time.square().mean() * time
     low, high = rows.amin(3, keepdim=True), rows.amax(3, keepdim=True)
     least = torch.tensor(LEAST).to(rows)[:, None, None]
     return torch.where(high - low > least, (rows - low) / (high - low).clamp(min=1e-9), 0.5)
-
-
-def _about(x: Tensor, whole: Tensor) -> Tensor:
-    """Return the mean of the whole cells about each cell of (B, C, T, 8, 8)."""
-    there = whole[:, None, None].to(x)
-
-    def pooled(values: Tensor) -> Tensor:
-        flat = functional.avg_pool2d(values.flatten(0, 2)[:, None], 2 * REACH + 1, 1, REACH)
-        return flat.reshape(values.shape)
-
-    return pooled(x * there) / pooled(there).clamp(min=1e-6)
-
-
-def _projected(rows: Tensor) -> Tensor:
-    """Return rows (B, 3, R, T) of levels projected as POS does, (B, 1, R, T)."""
-
-    def slide(values: Tensor) -> Tensor:
-        flat = functional.avg_pool1d(
-            values.reshape(-1, 1, values.shape[-1]), POS, 1, POS // 2, count_include_pad=False
-        )
-        return flat.reshape(values.shape)
-
-    red, green, blue = (rows / slide(rows).clamp(min=1.0) - 1).unbind(1)
-    one, two = green - blue, green + blue - 2 * red
-    first, second = (slide(x.square()).clamp(min=1e-12).sqrt() for x in (one, two))
-    wave: Tensor = one + first / second * two
-    return wave[:, None]
 
 
 def replayed(rows: Tensor, speed: Tensor) -> Tensor:

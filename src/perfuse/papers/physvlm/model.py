@@ -19,6 +19,7 @@ from torch.nn import functional
 from perfuse.core.errors import UsageError
 from perfuse.nn.fourier import exporting
 from perfuse.papers.physvlm.attention import Focus, FrequencyAttention
+from perfuse.papers.physvlm.cells import NORMS, SIDE, prepared
 from perfuse.papers.physvlm.reading import POPULATIONS
 from perfuse.papers.physvlm.wavelet import (
     GATES_BREATH,
@@ -31,17 +32,8 @@ from perfuse.papers.physvlm.wavelet import (
     opened,
 )
 
-SIDE = 8
-"""Cells a side of the grid."""
-PLACES = SIDE // 2
-"""Regions a side after the stem."""
-LIMIT = 3.0
-"""Spreads at which a cell's trace is cut."""
-SMALLEST = 1e-3
-"""Levels below which a cell does not move at all; such a cell is not looked at."""
-NORMS = ("z", "minmax")
 RISES = 6
-"""Channel of what the first layer sees that holds :func:`rising`."""
+"""Channel of what the first layer sees that holds :func:`perfuse.papers.physvlm.cells.rising`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +74,8 @@ class Student(nn.Module):
         Whether there are wavelet blocks; without, filters of a second take their place.
     attention : bool
         Whether there is frequency-aligned attention; without, nothing takes its place.
+    projected : bool
+        Whether it is shown POS of every cell and those about it, as teachers are.
     """
 
     def __init__(
@@ -92,6 +86,7 @@ class Student(nn.Module):
         norm: str = "z",
         wavelets: bool = True,
         attention: bool = True,
+        projected: bool = False,
     ) -> None:
         super().__init__()
         if norm not in NORMS:
@@ -101,9 +96,11 @@ class Student(nn.Module):
                 f"A student of {channels} channels at {rate_hz:g} Hz was asked for.",
                 "Give 4 channels or more, and 10 Hz or more.",
             )
-        self.rate_hz, self.norm = rate_hz, norm
+        self.rate_hz, self.norm, self.projected = rate_hz, norm, projected
         levels, bands = octaves(rate_hz), POPULATIONS["all"]
-        self.first = nn.Sequential(nn.Conv2d(7, channels, (5, 1), padding=(2, 0)), Norm(channels), nn.GELU())
+        self.first = nn.Sequential(
+            nn.Conv2d(7 + projected, channels, (5, 1), padding=(2, 0)), Norm(channels), nn.GELU()
+        )
         self.second = nn.Sequential(nn.Conv2d(channels, channels, (1, 4), (1, 4)), Norm(channels), nn.GELU())
         self.attention = attention
 
@@ -149,7 +146,7 @@ class Student(nn.Module):
             return self._run(clip.float())
 
     def _run(self, clip: Tensor) -> tuple[dict[str, Tensor], Seen]:
-        cells, alive = prepared(clip, self.norm)
+        cells, alive = prepared(clip, self.norm, self.rate_hz if self.projected else None)
         x = self.second(self.first(cells))
         for block in self.shared:
             x = block(x)[0]
@@ -196,67 +193,6 @@ class Projection(nn.Module):
         return functional.normalize(self.mix(told), dim=1)
 
 
-def prepared(clip: Tensor, norm: str = "z") -> tuple[Tensor, Tensor]:
-    """Return what the first layer sees, and which regions may be looked at.
-
-    Parameters
-    ----------
-    clip : Tensor, (B, 3, T, 8, 8)
-        Levels; NaN where a cell has none.
-    norm : {"z", "minmax"}
-        Every cell and colour less its mean, over its spread, cut at :data:`LIMIT`; or between its least and most.
-
-    Returns
-    -------
-    cells : Tensor, (B, 7, T, 64)
-        Colours; their steps over the spread of the steps; and what rises, see :func:`rising`; region by region.
-    alive : Tensor, bool, (B, 16)
-        Regions of which at least one cell has all its numbers and moves.
-    """
-    whole = torch.isfinite(clip).all(2).all(1)  # (B, 8, 8)
-    clip = torch.where(whole[:, None, None], clip, 0.0)
-    mean = clip.mean(2, keepdim=True)
-    x, up = _regions(clip - mean), _regions(rising(clip - mean, mean[:, :, 0], whole))[:, None]
-    whole = _regions(whole)
-    spread = x.square().mean(2, keepdim=True).sqrt()
-    alive = whole & (spread.amax(1)[:, 0] > SMALLEST)
-    step = functional.pad(x[:, :, 1:] - x[:, :, :-1], (0, 0, 1, 0))
-    step = (step / step.square().mean(2, keepdim=True).sqrt().clamp(min=SMALLEST)).clamp(-2 * LIMIT, 2 * LIMIT)
-    up = (up / up.square().mean(2, keepdim=True).sqrt().clamp(min=SMALLEST)).clamp(-LIMIT, LIMIT)
-    if norm == "z":
-        x = (x / spread.clamp(min=SMALLEST)).clamp(-LIMIT, LIMIT)
-    else:
-        low, high = x.amin(2, keepdim=True), x.amax(2, keepdim=True)
-        x = torch.where(alive[:, None, None], (x - low) / (high - low).clamp(min=SMALLEST), 0.5)
-    return torch.cat([x, step, up], 1), alive.reshape(-1, PLACES**2, 4).any(2)
-
-
-def rising(change: Tensor, level: Tensor, whole: Tensor) -> Tensor:
-    """Return what changes of colour say of things that rise, (B, T, 8, 8): positive where they do, in no unit.
-
-    Where the picture moves up, a cell takes on the colours of the one below: changes are weighed with the slope of
-    the colours downwards. Shoulders that rise are brighter or darker than what is behind them, as chance has it; only
-    so do cells, and clips, agree on a sign.
-
-    Parameters
-    ----------
-    change : Tensor, (B, 3, T, 8, 8)
-        Levels, less their means.
-    level : Tensor, (B, 3, 8, 8)
-        The means.
-    whole : Tensor, bool, (B, 8, 8)
-        Cells that have all their numbers; others are taken to be like their neighbours.
-    """
-
-    def beside(rows: Tensor, there: Tensor) -> Tensor:
-        return torch.where(there[:, None], rows, level)
-
-    above, below = level[:, :, [0, *range(SIDE - 1)]], level[:, :, [*range(1, SIDE), SIDE - 1]]
-    above = beside(above, whole[:, [0, *range(SIDE - 1)]])
-    below = beside(below, whole[:, [*range(1, SIDE), SIDE - 1]])
-    return (change * (below - above)[:, :, None]).mean(1)
-
-
 def turned(wave: Tensor, rises: Tensor) -> Tensor:
     """Turn waves of breathing (B, T) upside down where they fall with what rises, (B, T, 64).
 
@@ -272,13 +208,6 @@ def _wave(channels: int) -> nn.Sequential:
 
 def _count(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, channels), nn.GELU(), nn.Linear(channels, 1))
-
-
-def _regions(cells: Tensor) -> Tensor:
-    """Bring the four cells of a region side by side: (..., 8, 8) to (..., 64), region by region."""
-    before = cells.shape[:-2]
-    split = cells.reshape(*before, PLACES, 2, PLACES, 2)
-    return split.transpose(-3, -2).reshape(*before, SIDE**2)
 
 
 def _strength(x: Tensor) -> Tensor:

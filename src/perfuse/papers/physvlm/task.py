@@ -18,7 +18,8 @@ from perfuse.core.view import Crop, Grid
 from perfuse.nn.losses import batch_mean, has_pulse
 from perfuse.nn.trust import BREATH, Trust, follows, right
 from perfuse.papers.physvlm import objective
-from perfuse.papers.physvlm.model import SIDE, Projection, Student
+from perfuse.papers.physvlm.cells import SIDE
+from perfuse.papers.physvlm.model import Projection, Student
 from perfuse.papers.physvlm.objective import TAUGHT, WEIGHTS, Labels
 from perfuse.papers.physvlm.priors import Prior, Priors, Teacher, Words, believed, prior_of, words_of
 from perfuse.papers.physvlm.provide import REMEDY, load_teacher
@@ -56,6 +57,8 @@ class VlmTask:
         How cells are brought to one scale.
     wavelets, attention : bool
         Whether the student has these blocks.
+    projected : bool
+        Whether the student is shown POS.
     teacher : str
         Who teaches, see :func:`perfuse.papers.physvlm.provide.load_teacher`; empty for nobody.
     held_out : sequence of str
@@ -87,6 +90,7 @@ class VlmTask:
         norm: str = "z",
         wavelets: bool = True,
         attention: bool = True,
+        projected: bool = False,
         teacher: str = "",
         held_out: Sequence[str] = (),
         trust: bool = True,
@@ -101,7 +105,9 @@ class VlmTask:
         if not 0 < views <= 1:
             raise UsageError(f"views: {views!r} was given.", "Pass a share above 0, up to 1; or give view no weight.")
         self.window, self.views, self.wavelets, self.attention = window, views, wavelets, attention
-        network = Student(channels, rate_hz=rate_hz, norm=norm, wavelets=wavelets, attention=attention)
+        network = Student(
+            channels, rate_hz=rate_hz, norm=norm, wavelets=wavelets, attention=attention, projected=projected
+        )
         judges = (Trust(1, rate_hz=rate_hz), Trust(1, rate_hz=rate_hz, rhythm=BREATH)) if trust else ()
         self.student: nn.Module = Speaker(network, *judges)
         self.weights: Mapping[str, float] = {**WEIGHTS, **dict.fromkeys(JUDGED, DOUBT if trust else 0.0)}

@@ -13,8 +13,8 @@ from perfuse.core.errors import UsageError
 from perfuse.core.view import Crop, Grid
 from perfuse.papers.physvlm import prompts
 from perfuse.papers.physvlm.adapt import Example, lesson
+from perfuse.papers.physvlm.cells import SIDE
 from perfuse.papers.physvlm.maps import picture
-from perfuse.papers.physvlm.model import SIDE
 from perfuse.papers.physvlm.priors import words_of
 from perfuse.papers.physvlm.task import MARGIN
 from perfuse.papers.physvlm.tiny import TinyDualEncoder

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ from perfuse.learn.loop import train
 from perfuse.learn.recipe import Recipe
 from perfuse.methods import chrom, pos
 from perfuse.papers.known import find_recipe, make_task
+from perfuse.papers.physvlm.cells import rising
 from perfuse.papers.physvlm.objective import TAUGHT, WEIGHTS
 from perfuse.papers.physvlm.priors import Priors, prior_of, words_of
 from perfuse.papers.physvlm.prompts import BREATHS, PULSES
@@ -70,21 +72,24 @@ TAUGHT_BY = {
     "clip": "all of it, CLIP teaches",
 }
 """Compared with ``whole``."""
-SHOWN = {
-    "supervised-pos": "labels alone, and POS is shown",
-    "nobody-pos": "all of it, nobody teaches, and POS is shown",
+LACKING: dict[str, tuple[str, dict[str, Any]]] = {
+    "supervised-cells": ("labels alone, and POS is not shown", {"model": {"projected": False}}),
+    "supervised-steady": ("labels alone, nothing replayed at other speeds", {"augment": {"speed": [1, 1]}}),
 }
-"""Compared with the row of the same name: students whose first layer also sees POS of every cell's surroundings."""
+"""Compared with ``supervised``: what every other student has and these have not."""
 CLASSICAL = {"pos": ("POS, on the mean of the middle cells", pos.METHOD), "chrom": ("CHROM, likewise", chrom.METHOD)}
 """Learn nothing, and say nothing of breathing."""
+RISING = "rising"
+"""Learns nothing either, and says nothing of the pulse: what rises in the lowest rows of cells."""
 TEACHERS = {"spectral-itself": "the spectrum that teaches, itself", "tiny-itself": "the small teacher, itself"}
 """Asked for the likeliest caption: how right they are to begin with."""
 WORDS = {
     **{label: words for label, (words, _) in CLASSICAL.items()},
+    RISING: "what rises in the lowest two rows of cells",
     **TEACHERS,
     **{label: words for label, (words, _, _) in STAGES.items()},
     **TAUGHT_BY,
-    **SHOWN,
+    **{label: words for label, (words, _) in LACKING.items()},
 }
 """Rows of the tables, in their order."""
 CLIPS, FRAMES, CROP, BANK, OTHER = 48, 300, 256, 512, 2_000_003
@@ -94,6 +99,8 @@ CHEAP = {
     "steps": "100", "batch": "8", "frames": str(FRAMES), "crop": str(CROP), "workers": "1", "save_every": "100",
     "validation": json.dumps({"every": 0}), "optimiser": json.dumps({"ema": 0.95, "lr": 5e-3, "warmup": 15}),
 }  # fmt: skip
+AUGMENT = {"gain": 0.1, "tint": 0.05, "noise": 0.15, "speed": [0.8, 2.2]}
+"""Of adults alone nobody learns what a newborn's rates look like; of adults replayed faster, one can."""
 
 
 def changes(options: argparse.Namespace) -> dict[str, str]:
@@ -108,13 +115,15 @@ def simulated(domain: str, bank: int) -> str:
 
 def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -> Recipe:
     """Return the recipe of a run."""
-    cheap = {**CHEAP, "simulated": simulated(domain, options.bank), "seed": str(seed)}
+    cheap = {
+        **CHEAP, "augment": json.dumps(AUGMENT), "simulated": simulated(domain, options.bank), "seed": str(seed)
+    }  # fmt: skip
     if label == TINY:
         own = {"batch": "48", "steps": "300", "optimiser": json.dumps({"ema": 0.95})}
         asked = {**cheap, **own, **changes(options)}
         return find_recipe("physvlm/tiny-desk", asked)
-    base, _, shown = label.partition("-")
-    label = base if label in SHOWN else label
+    lacks = LACKING[label][1] if label in LACKING else {}
+    label = "supervised" if lacks else label
     who = {"nobody": "", "spectral": "spectral", "clip": str(options.clip)}.get(
         label, str(options.runs / domain / f"{TINY}-0")
     )
@@ -129,17 +138,21 @@ def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -
         "trust": False,
         "teacher": who,
         "held_out": [domain],
-        "projected": shown == "pos",
+        "projected": True,
         **switches,
+        **lacks.get("model", {}),
     }
-    return find_recipe(
-        "physvlm/desk", {**cheap, "model": json.dumps(model), "weights": json.dumps(weights), **changes(options)}
-    )
+    own = {
+        "model": json.dumps(model),
+        "weights": json.dumps(weights),
+        "augment": json.dumps({**AUGMENT, **lacks.get("augment", {})}),
+    }
+    return find_recipe("physvlm/desk", {**cheap, **own, **changes(options)})
 
 
 def wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, int, Path]]:
     """Yield every run that is asked for: label, domain left out, seed, folder; teachers first."""
-    labels = options.only or [*STAGES, *(name for name in TAUGHT_BY if name != "clip" or options.clip), *SHOWN]
+    labels = options.only or [*STAGES, *(name for name in TAUGHT_BY if name != "clip" or options.clip), *LACKING]
     for domain in options.domains:
         if {*labels} & {"distilled", "wavelets", "attention", "whole"}:
             yield TINY, domain, 0, options.runs / domain / f"{TINY}-0"
@@ -199,10 +212,28 @@ def projected(method: Method, batches: list[Batch]) -> Row:
     for batch in batches:
         said = torch.from_numpy(waves(method, batch))
         found.append(np.nan_to_num(strongest_rate(said, POPULATIONS["all"].pulse_hz, batch.rate_hz).numpy()))
-    true, breaths = (
-        np.concatenate([getattr(b, k).numpy() for b in batches]) for k in ("heart_rate", "respiratory_rate")
-    )
+    true, breaths = truths(batches)
     return np.concatenate(found), true, np.full(len(true), np.nan), breaths
+
+
+def raised(batches: list[Batch]) -> Row:
+    """Return how fast what rises in the lowest rows does so."""
+    found = []
+    for batch in batches:
+        whole = torch.isfinite(batch.clip).all(2).all(1)
+        clip = torch.where(whole[:, None, None], batch.clip, 0.0)
+        mean = clip.mean(2, keepdim=True)
+        up = (rising(clip - mean, mean[:, :, 0], whole) * whole[:, None])[:, :, -2:].mean((2, 3))
+        found.append(np.nan_to_num(strongest_rate(up, POPULATIONS["all"].breath_hz, batch.rate_hz).numpy()))
+    true, breaths = truths(batches)
+    return np.full(len(true), np.nan), true, np.concatenate(found), breaths
+
+
+def truths(batches: list[Batch]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true rates of pulse and breathing."""
+    rates = [(batch.heart_rate.numpy(), batch.respiratory_rate.numpy()) for batch in batches]
+    pulses, breaths = zip(*rates)
+    return np.concatenate(pulses), np.concatenate(breaths)
 
 
 def captioned(source: str, batches: list[Batch]) -> Row:
@@ -242,13 +273,14 @@ def score(options: argparse.Namespace) -> None:
         for place in done:
             view = view or open_run(place)[0].view
             label, _, number = place.name.rpartition("-")
-            if label in (*STAGES, *TAUGHT_BY, *SHOWN):
+            if label in (*STAGES, *TAUGHT_BY, *LACKING):
                 asked[f"{domain}/{place.name}"] = partial(read, place)
             elif label == TINY:
                 asked[f"{domain}/tiny-itself-{number}"] = partial(captioned, str(place))
         if done:
             for label, (_, method) in CLASSICAL.items():
                 asked[f"{domain}/{label}-0"] = partial(projected, method)
+            asked[f"{domain}/{RISING}-0"] = raised
             asked[f"{domain}/spectral-itself-0"] = partial(captioned, "spectral")
     kept: dict[str, list[Batch]] = {}
     for key in sorted(asked.keys() - rows.keys()):
@@ -365,7 +397,7 @@ def needed(rows: dict[tuple[str, str], list[Row]], domains: list[str], options: 
             continue
         told = ", ".join(f"{names[label]} {mae:.1f}" for label, mae in sorted(found.items(), key=lambda x: x[1]))
         lines.append(f"- {kind}, mean error over domains: {told}.")
-    students = [mean_error(rows, label, domains, 0) for label in (*STAGES, *TAUGHT_BY, *SHOWN)]
+    students = [mean_error(rows, label, domains, 0) for label in (*STAGES, *TAUGHT_BY, *LACKING)]
     best, plain_pos = (
         min((x for x in students if np.isfinite(x)), default=np.nan),
         mean_error(rows, "pos", domains, 0),
@@ -420,7 +452,7 @@ def spread_of(rows: dict[tuple[str, str], list[Row]], domains: list[str]) -> flo
 def cost(options: argparse.Namespace) -> None:
     """Print CPU seconds of this process a step, by row."""
     torch.set_num_threads(1)
-    for label in (*STAGES, "nobody", "spectral", *SHOWN):
+    for label in (*STAGES, "nobody", "spectral", *LACKING):
         recipe = recipe_of(label, "lab", 0, options)
         model = {**recipe.model, "teacher": "spectral" if recipe.model["teacher"] else ""}
         torch.manual_seed(0)
@@ -446,7 +478,7 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "score", "cost"])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=[*STAGES, *TAUGHT_BY, *SHOWN])
+    parser.add_argument("--only", nargs="+", choices=[*STAGES, *TAUGHT_BY, *LACKING])
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=list(DOMAINS), help="to be left out")
     parser.add_argument("--clip", help="folder of CLIP or SigLIP, or of perfuse teacher adapt")
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each domain, to score on")

@@ -123,17 +123,25 @@ def _sources(
 
 
 @contextmanager
-def _small_is_nothing() -> Iterator[None]:
-    """Take numbers below 1e-38 as 0 meanwhile: gradients of filters fade there, where processors are much slower."""
-    before = bool(torch.tensor(1e-40) * 1.0 == 0)
+def _unhindered() -> Iterator[None]:
+    """Spare the processor two things meanwhile, which others of this process count on.
+
+    Numbers below 1e-38, where gradients of filters fade and processors are much slower, are 0; and memory is not
+    filled before it is written, which deterministic algorithms ask of torch and a tenth of a step goes into.
+    """
+    before = bool(torch.tensor(1e-40) * 1.0 == 0), torch.utils.deterministic.fill_uninitialized_memory
     torch.set_flush_denormal(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
-        torch.set_flush_denormal(before)  # others of this process count on them
+        torch.set_flush_denormal(before[0])
+        torch.utils.deterministic.fill_uninitialized_memory = before[1]
 
 
-@_small_is_nothing()
+
+
+@_unhindered()
 def _learn(
     recipe: Recipe,
     task: Task,

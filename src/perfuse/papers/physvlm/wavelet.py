@@ -214,16 +214,13 @@ class Wavelet(nn.Module):
         power = lines.real.square().mean(2) + lines.imag.square().mean(2)
         passed = gains.real.square() + gains.imag.square()
         gates = self._judged(((power * _counted(power, count)) @ passed.T).transpose(1, 2) / count**2)
-        bands = torch.fft.irfft(lines[:, None] * gains[:, None, None], n=count, dim=4)  # (B, octave, C, R, L)
         least = functional.softplus(self.shrink).reshape(octave, channels, 1, 1)
-        bands = Shrunk.apply(bands, least)  # type: ignore[no-untyped-call]
         turn = torch.arange(gains.shape[1], device=x.device, dtype=x.dtype) * (2 * math.pi / count)
         angle = turn * torch.arange(-2, 3, device=x.device, dtype=x.dtype)[:, None]
         taps = (self.short + self.still)[:, 0, :, 0].reshape(octave, channels, 5)
         short = torch.complex(taps @ angle.cos(), taps @ angle.sin())
         back = gates[:, :, :, None] * (short * gains.conj()[:, None])  # (B, octave, C, F)
-        seen: Tensor = Lines.apply(bands)  # type: ignore[no-untyped-call]
-        whole = (seen * back[:, :, :, None]).sum(1)
+        whole: Tensor = Octaves.apply(lines, gains, least, back, count)  # type: ignore[no-untyped-call]
         return torch.fft.irfft(whole, n=count, dim=3).transpose(2, 3), gates.transpose(1, 2)
 
     def _judged(self, energy: Tensor) -> Tensor:
@@ -262,28 +259,61 @@ def _counted(like: Tensor, count: int) -> Tensor:
     return twice
 
 
-class Shrunk(torch.autograd.Function):
-    """Soft shrinkage of series (..., L) by a share (..., 1) of their mean size, in few passes over memory."""
+class Octaves(torch.autograd.Function):
+    """Split spectra into octaves, shrink each in time towards 0 by a share of its mean size, weigh and add them up.
+
+    One octave at a time, so that what is worked on stays near the processor; and with gradients by hand, in half the
+    passes over memory that torch would make.
+    """
 
     @staticmethod
-    def forward(ctx: Any, series: Tensor, share: Tensor) -> Tensor:
-        """Return the series, nearer to 0."""
-        size = series.abs().mean(-1, keepdim=True)
-        floor = share * size
-        ctx.save_for_backward(series, size, share)
-        return series - torch.minimum(torch.maximum(series, -floor), floor)
+    def forward(ctx: Any, lines: Tensor, gains: Tensor, least: Tensor, back: Tensor, count: int) -> Tensor:
+        """Return spectra like ``lines``.
+
+        Parameters
+        ----------
+        lines : Tensor, complex, (B, C, R, F)
+            Of series of ``count`` samples.
+        gains : Tensor, complex, (K, F)
+            Of the octaves; no gradient.
+        least : Tensor, (K, C, 1, 1)
+            By which share of its mean size each octave is shrunk.
+        back : Tensor, complex, (B, K, C, F)
+            Weights of the shrunk octaves.
+        """
+        whole, kept = torch.zeros_like(lines), []
+        for k in range(len(gains)):
+            band = torch.fft.irfft(lines * gains[k], n=count)
+            size = band.abs().mean(-1, keepdim=True)
+            floor = least[k] * size
+            # as torch.clamp, in half its time
+            left = band - torch.minimum(torch.maximum(band, -floor), floor)
+            seen = torch.fft.rfft(left)
+            whole.addcmul_(seen, back[:, k, :, None])
+            kept += [band.sign_(), left.sign_(), size, seen]
+        ctx.count = count
+        ctx.save_for_backward(gains, least, back, *kept)
+        return whole
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gradients of series and shares."""
-        series, size, share = ctx.saved_tensors
-        floor = share * size
-        # 0 where a sample was taken to 0, else as it came
-        through = torch.where((series > floor) | (series < -floor), grads[0], 0.0)
-        side = series.sign()
-        taken = -(through * side).sum(-1, keepdim=True)  # of the floor
-        through += (share * taken / series.shape[-1]) * side
-        return through, (taken * size).sum_to_size(share.shape)
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of lines, shares and weights."""
+        gains, least, back, *kept = ctx.saved_tensors
+        given, count = grads[0], ctx.count
+        turned = given.conj().resolve_conj()
+        twice = _counted(gains.real, count)
+        into, onto = back.conj() / twice, gains.conj() * (twice / count)
+        lines, shares, weights = torch.zeros_like(given), torch.empty_like(least), torch.empty_like(back)
+        for k in range(len(gains)):
+            side, through, size, seen = kept[4 * k : 4 * k + 4]
+            weights[:, k] = (turned * seen).sum(2).conj()
+            along = torch.fft.irfft(given * into[:, k, :, None], n=count, norm="forward")
+            along = along * through
+            taken = -along.sum(-1, keepdim=True)  # of the floor
+            along = (along * through).addcmul_(side, least[k] * taken / count)  # 0 where a sample was taken to 0
+            shares[k] = (taken * size).sum((0, 2), keepdim=True)[0]
+            lines.addcmul_(torch.fft.rfft(along), onto[k])
+        return lines, None, shares, weights, None
 
 
 class Plain(nn.Module):

@@ -383,6 +383,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(recipe, tmp_path):
     assert lines[0] == lines[1]
     again = train(recipe, make_task(recipe), tmp_path / "stopped")  # nothing is left to do
     assert float(torch.tensor(1e-40) * 1.0) > 0  # processors count as they did before
+    assert torch.utils.deterministic.fill_uninitialized_memory
     assert again.steps == 8
 
 

@@ -116,6 +116,28 @@ def test_shrinkage_is_towards_nothing_from_both_sides():
         assert torch.allclose(block.refined(x)[0], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("count", [128, 151])
+def test_learning_and_exported_graphs_do_the_same(count):
+    """By spectra and with gradients by hand; and with filters along time, whose gradients torch finds."""
+    block = Wavelet(3, 4).double()
+    with torch.no_grad():
+        for weights in (block.short, block.judge[2].weight, block.shrink):
+            weights += 0.3 * torch.randn(weights.shape, generator=seeded(), dtype=torch.float64)
+        block.shrink += 5.0  # a quarter of the samples is taken to 0
+    x = wavelet.mirrored(torch.randn(2, 3, count, 4, generator=seeded(), dtype=torch.float64)).requires_grad_()
+    found = []
+    for exported in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wavelet, "exporting", lambda exported=exported: exported)
+            whole, gates = block._in_time(x) if exported else block._by_spectra(x)
+        learnt = [x, block.short, block.shrink, *block.judge.parameters()]
+        slopes = torch.autograd.grad(whole.pow(3).sum() + gates.square().sum(), learnt)
+        found.append([whole, gates, *slopes])
+    for ours, wanted in zip(*found):
+        assert torch.allclose(ours, wanted, rtol=1e-7, atol=1e-9)
+        assert wanted.abs().max() > 0.01
+
+
 def test_one_octave_alone_leaks_nothing():
     """Why it is not decimated: a decimated transform with one octave kept leaks 8 to 35 per cent of a tone."""
     frames = 900

@@ -55,6 +55,11 @@ def measure(
             "times_s was given for a recording that carries its own times.",
             "Leave it out; or pass the pictures as an array, whose times are those you give.",
         )
+    if np.ma.is_masked(source) and source.ndim != 2:  # type: ignore[union-attr]
+        raise UsageError(
+            "Pictures of which some pixels are masked were given.",
+            "Pass whole pictures; leave out those that are spoiled, and their times_s with them.",
+        )
     if isinstance(source, RadarRecord):
         return _measure_radar(source, method, progress)
     if isinstance(source, np.ndarray) and source.ndim == 2:
@@ -130,4 +135,8 @@ def _trace(rgb: NDArray[Any], times_s: NDArray[np.floating] | None, rate_hz: flo
             "Pass one number (seconds) a row.",
         )
     info = SourceInfo(name="array", kind="trace")
-    return TraceData(times.astype(np.float64), np.asarray(rgb, np.float64), info, ())
+    seen = ~np.ma.getmaskarray(rgb).any(1)
+    if seen.all():
+        return TraceData(times.astype(np.float64), np.asarray(rgb, np.float64), info, ())
+    told = f"{np.count_nonzero(~seen)} of {len(rgb)} colours are masked and were left out."
+    return TraceData(times.astype(np.float64)[seen], np.asarray(rgb, np.float64)[seen], info, (told,))

@@ -125,8 +125,8 @@ def mirrored(x: Tensor) -> Tensor:
 class Norm(nn.Module):
     """One mean of 0 and one spread of 1 a sample over channels, time and place; then a scale and a shift a channel.
 
-    Group normalisation with one group, but summed by axes: onnxruntime adds up one by one, and a million float32 in a
-    row lose five digits.
+    Group normalisation with one group; in exported graphs summed by axes, because onnxruntime adds up one by one, and
+    a million float32 in a row lose five digits.
     """
 
     def __init__(self, channels: int) -> None:
@@ -136,6 +136,8 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C, T, R) normalised."""
+        if not exporting():
+            return functional.group_norm(x, 1, self.weight, self.bias, 1e-5)
         x = x - _mean(x)
         x = x / (_mean(x.square()) + 1e-5).sqrt()
         return x * self.weight[:, None, None] + self.bias[:, None, None]
@@ -262,8 +264,8 @@ def _counted(like: Tensor, count: int) -> Tensor:
 class Octaves(torch.autograd.Function):
     """Split spectra into octaves, shrink each in time towards 0 by a share of its mean size, weigh and add them up.
 
-    One octave at a time, so that what is worked on stays near the processor; and with gradients by hand, in half the
-    passes over memory that torch would make.
+    One sample and octave at a time, so that what is worked on stays near the processor; and with gradients by hand, in
+    half the passes over memory that torch would make.
     """
 
     @staticmethod
@@ -282,15 +284,15 @@ class Octaves(torch.autograd.Function):
             Weights of the shrunk octaves.
         """
         whole, kept = torch.zeros_like(lines), []
-        for k in range(len(gains)):
-            band = torch.fft.irfft(lines * gains[k], n=count)
-            size = band.abs().mean(-1, keepdim=True)
-            floor = least[k] * size
-            # as torch.clamp, in half its time
-            left = band - torch.minimum(torch.maximum(band, -floor), floor)
-            seen = torch.fft.rfft(left)
-            whole.addcmul_(seen, back[:, k, :, None])
-            kept += [band.sign_(), left.sign_(), size, seen]
+        for one, out, weights in zip(lines, whole, back):
+            for k, gain in enumerate(gains):
+                band = torch.fft.irfft(one * gain, n=count)
+                left = band.abs()
+                size = left.mean(-1, keepdim=True)
+                left = torch.copysign(left.sub_(least[k] * size).clamp_(min=0), band)
+                seen = torch.fft.rfft(left)
+                out.addcmul_(seen, weights[k, :, None])
+                kept += [band.sign_(), left.sign_(), size, seen]
         ctx.count = count
         ctx.save_for_backward(gains, least, back, *kept)
         return whole
@@ -300,19 +302,20 @@ class Octaves(torch.autograd.Function):
         """Return the gradients of lines, shares and weights."""
         gains, least, back, *kept = ctx.saved_tensors
         given, count = grads[0], ctx.count
-        turned = given.conj().resolve_conj()
         twice = _counted(gains.real, count)
         into, onto = back.conj() / twice, gains.conj() * (twice / count)
-        lines, shares, weights = torch.zeros_like(given), torch.empty_like(least), torch.empty_like(back)
-        for k in range(len(gains)):
-            side, through, size, seen = kept[4 * k : 4 * k + 4]
-            weights[:, k] = (turned * seen).sum(2).conj()
-            along = torch.fft.irfft(given * into[:, k, :, None], n=count, norm="forward")
-            along = along * through
-            taken = -along.sum(-1, keepdim=True)  # of the floor
-            along = (along * through).addcmul_(side, least[k] * taken / count)  # 0 where a sample was taken to 0
-            shares[k] = (taken * size).sum((0, 2), keepdim=True)[0]
-            lines.addcmul_(torch.fft.rfft(along), onto[k])
+        lines, shares, weights = torch.zeros_like(given), torch.zeros_like(least), torch.empty_like(back)
+        octaves = iter(zip(kept[::4], kept[1::4], kept[2::4], kept[3::4]))
+        for b, one in enumerate(given):
+            turned = one.conj().resolve_conj()
+            for k, share in enumerate(least):
+                side, through, size, seen = next(octaves)
+                weights[b, k] = (turned * seen).sum(1).conj()
+                along = torch.fft.irfft(one * into[b, k, :, None], n=count, norm="forward").mul_(through)
+                taken = -along.sum(-1, keepdim=True)  # of the floor
+                along.mul_(through).addcmul_(side, share * taken / count)  # 0 where a sample was taken to 0
+                shares[k] += (taken * size).sum(1, keepdim=True)
+                lines[b].addcmul_(torch.fft.rfft(along), onto[k])
         return lines, None, shares, weights, None
 
 

@@ -412,6 +412,7 @@ def test_a_long_pause_neither_hides_nor_limits_what_was_seen_around_it(tmp_path,
         (np.full((9, 8, 8, 3), np.nan), {"rate_hz": 30}, "0..1"),
         (np.zeros((9, 8, 8, 3), np.uint8), {}, "no times"),
         (np.zeros((9, 8, 8, 3), np.uint8), {"times_s": steady(8)}, "8 times"),
+        (np.ma.masked_less(np.zeros((9, 8, 8, 3), np.uint8), 1), {"rate_hz": 30}, "masked"),
         (None, {}, "NoneType"),
         (["a.mp4"], {}, "list"),
         ("face.mp4", {"times_s": steady(90)}, "carries its own times"),
@@ -422,6 +423,20 @@ def test_arrays_that_do_not_fit_are_told_what_would(source, given, words):
         perfuse.measure(source, **given)
     assert words in str(told.value)
     assert told.value.remedy
+
+
+def test_masked_colours_are_no_colours():
+    rows = np.array([line.split(",")[1:] for line in trace_text(steady(400)).splitlines()[1:]], float)
+    spoiled = np.ma.array(rows, mask=False)
+    spoiled[100:110] = 255.0
+    spoiled[100:110, 1] = np.ma.masked
+    measured = perfuse.measure(spoiled, rate_hz=30, method="contact")
+    assert "10 of 400 colours" in measured.warnings[0]
+    kept = np.delete(np.arange(400), np.arange(100, 110))
+    without = perfuse.measure(rows[kept], times_s=steady(400)[kept], method="contact")
+    assert measured.faces[0].heart_rate == without.faces[0].heart_rate
+    with pytest.raises(SourceError, match="Pass at least one"):
+        perfuse.measure(np.ma.array(rows, mask=True), rate_hz=30)
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 3)), np.zeros((0, 8, 8, 3), np.uint8)])

@@ -129,16 +129,15 @@ def _unhindered() -> Iterator[None]:
     Numbers below 1e-38, where gradients of filters fade and processors are much slower, are 0; and memory is not
     filled before it is written, which deterministic algorithms ask of torch and a tenth of a step goes into.
     """
-    before = bool(torch.tensor(1e-40) * 1.0 == 0), torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic  # it is of a class that types do not know
+    before = bool(torch.tensor(1e-40) * 1.0 == 0), memory.fill_uninitialized_memory
     torch.set_flush_denormal(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_flush_denormal(before[0])
-        torch.utils.deterministic.fill_uninitialized_memory = before[1]
-
-
+        memory.fill_uninitialized_memory = before[1]
 
 
 @_unhindered()

@@ -120,7 +120,8 @@ def _trace(rgb: NDArray[Any], times_s: NDArray[np.floating] | None, rate_hz: flo
         raise UsageError(
             f"A trace of shape {rgb.shape} and type {rgb.dtype} was given.", "Pass numbers, (T, 3): red, green, blue."
         )
-    if not len(rgb):
+    seen = ~np.ma.getmaskarray(rgb).any(1)
+    if not seen.any():
         raise SourceError("A trace without samples was given.", "Pass at least one row of red, green, blue.")
     rate = check_rate(rate_hz)
     if (times_s is None) == (rate is None):
@@ -135,7 +136,6 @@ def _trace(rgb: NDArray[Any], times_s: NDArray[np.floating] | None, rate_hz: flo
             "Pass one number (seconds) a row.",
         )
     info = SourceInfo(name="array", kind="trace")
-    seen = ~np.ma.getmaskarray(rgb).any(1)
     if seen.all():
         return TraceData(times.astype(np.float64), np.asarray(rgb, np.float64), info, ())
     told = f"{np.count_nonzero(~seen)} of {len(rgb)} colours are masked and were left out."

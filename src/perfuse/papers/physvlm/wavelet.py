@@ -264,8 +264,8 @@ def _counted(like: Tensor, count: int) -> Tensor:
 class Octaves(torch.autograd.Function):
     """Split spectra into octaves, shrink each in time towards 0 by a share of its mean size, weigh and add them up.
 
-    One sample and octave at a time, so that what is worked on stays near the processor; and with gradients by hand, in
-    half the passes over memory that torch would make.
+    One sample and octave at a time, so that what is worked on stays near the processor; and with gradients by hand,
+    in half the passes over memory that torch would make.
     """
 
     @staticmethod

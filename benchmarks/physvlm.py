@@ -138,7 +138,6 @@ def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -
         "trust": False,
         "teacher": who,
         "held_out": [domain],
-        "projected": True,
         **switches,
         **lacks.get("model", {}),
     }

@@ -86,7 +86,7 @@ class Student(nn.Module):
         norm: str = "z",
         wavelets: bool = True,
         attention: bool = True,
-        projected: bool = False,
+        projected: bool = True,
     ) -> None:
         super().__init__()
         if norm not in NORMS:

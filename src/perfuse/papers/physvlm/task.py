@@ -90,7 +90,7 @@ class VlmTask:
         norm: str = "z",
         wavelets: bool = True,
         attention: bool = True,
-        projected: bool = False,
+        projected: bool = True,
         teacher: str = "",
         held_out: Sequence[str] = (),
         trust: bool = True,

@@ -77,8 +77,8 @@ LACKING: dict[str, tuple[str, dict[str, Any]]] = {
     "supervised-cells": ("labels alone, and POS is not shown", {"model": {"projected": False}}),
     "supervised-steady": ("labels alone, and adults are not replayed faster", {"augment": {"speed": [1, 1]}}),
 }
-"""Compared with ``supervised``: what every other student has and these have not; the latter where the newborn are left
-out, since nobody is replayed elsewhere."""
+"""Compared with ``supervised``: what every other student has and these have not; the latter only where the newborn are
+left out, since nobody is replayed elsewhere."""
 CLASSICAL = {"pos": ("POS, on the mean of the middle cells", pos.METHOD), "chrom": ("CHROM, likewise", chrom.METHOD)}
 """Learn nothing, and say nothing of breathing."""
 RISING = "rising"
@@ -154,7 +154,7 @@ def recipe_of(label: str, domain: str, seed: int, options: argparse.Namespace) -
 
 
 def wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, int, Path]]:
-    """Yield every run that is asked for and was not read yet: label, domain left out, seed, folder; teachers first."""
+    """Yield every run that is asked for and not read yet: label, domain left out, seed, folder; teachers first."""
     done = known(options)
     labels = options.only or [*STAGES, *(name for name in TAUGHT_BY if name != "clip" or options.clip), *LACKING]
     for domain in options.domains:

@@ -77,8 +77,8 @@ LACKING: dict[str, tuple[str, dict[str, Any]]] = {
     "supervised-cells": ("labels alone, and POS is not shown", {"model": {"projected": False}}),
     "supervised-steady": ("labels alone, and adults are not replayed faster", {"augment": {"speed": [1, 1]}}),
 }
-"""Compared with ``supervised``: what every other student has and these have not; the latter only where the newborn are
-left out, since nobody is replayed elsewhere."""
+"""Compared with ``supervised``: what every other student has and these have not; the latter only where the newborn
+are left out, since nobody is replayed elsewhere."""
 CLASSICAL = {"pos": ("POS, on the mean of the middle cells", pos.METHOD), "chrom": ("CHROM, likewise", chrom.METHOD)}
 """Learn nothing, and say nothing of breathing."""
 RISING = "rising"

@@ -330,8 +330,9 @@ def test_other_clocks(rate):
 
 @torch.no_grad()
 @pytest.mark.parametrize("norm", ["z", "minmax"])
-@pytest.mark.parametrize(("projected", "haze"), [(True, 0.0), (False, 3.0)])  # POS is of shares of what light there is
+@pytest.mark.parametrize(("projected", "haze"), [(True, 0.0), (False, 3.0)])
 def test_batch_mates_and_light_do_not_matter(norm, projected, haze):
+    """Haze does where POS is shown, which is of shares of the light."""
     student = small(norm=norm, projected=projected)
     clip = made_maps(3, 160, generator=seeded()).clip
     whole = student(clip)

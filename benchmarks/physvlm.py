@@ -347,7 +347,8 @@ def page(rows: dict[tuple[str, str], list[Row]], options: argparse.Namespace) ->
         lines += ["", f"## {name}", "", "| | " + " | ".join(there) + " | all |", "|---" * (len(there) + 2) + "|"]
         for label in labels:
             cells = [cell(rows.get((label, domain), []), at) for domain in there]
-            lines.append(f"| {WORDS[label]} | " + " | ".join(cells) + f" | {overall(rows, label, there, at)} |")
+            if {*cells} != {"–"}:  # else it says nothing of this
+                lines.append(f"| {WORDS[label]} | " + " | ".join(cells) + f" | {overall(rows, label, there, at)} |")
     return [*lines, *newborn(rows, labels), *needed(rows, there, options)]
 
 

@@ -190,6 +190,7 @@ def test_traceback_on_request(canned, monkeypatch):
         (["measure"], 2, "FILES"),
         (["meashure", "a.mp4"], 2, 'Did you mean "measure"'),
         (["measure", "a.mp4", "--jsn", "x"], 2, "--json"),
+        (["measure", "-"], 2, "Standard input"),
         (["measure", "a.mp4", "--method", "poz"], 2, "Did you mean 'pos'"),
         (["measure", "a.mp4", "--rate", "fast"], 2, "fast"),
         (["measure", "a.mp4", "--rate", "-3"], 2, "above 0"),

@@ -119,13 +119,16 @@ def fail(error: Exception, about: str = "") -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnknownOptionError
 
     from perfuse.core.errors import UsageError
 
     try:
         code = build_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
+        if isinstance(error, UnknownOptionError) and error.token.value == "-":
+            remedy = "Save the recording to a file and give that."
+            raise UsageError("Standard input (-) was given; nothing reads it.", remedy) from error
         raise UsageError(str(error), "See: perfuse --help, or perfuse COMMAND --help.") from error
     sys.stdout.flush()
     return int(code or 0)

@@ -1,13 +1,16 @@
 """Does a radar help a face-video network that has few labels, and a policy beyond it? RPM-Distill's claim.
 
     python benchmarks/rpm_distill.py train --runs RUNS [--seeds 0 1 2] [--part core shares more late] [--set K=V ...]
-    python benchmarks/rpm_distill.py score --runs RUNS --out docs/results/rpm_distill.md
+                                           [--readings docs/results/rpm_distill.json]
+    python benchmarks/rpm_distill.py score --runs RUNS --readings docs/results/rpm_distill.json
+                                           --out docs/results/rpm_distill.md
     python benchmarks/rpm_distill.py cost [--set ...]
 
 All learn from the same films and start from the same weights; only who says what differs. ``train`` trains what is
-missing, the radar network of a seed first, and goes on where it was stopped; all runs share two banks of clips.
-``score`` shows every student that is done the same clips of people nobody trained on, of four domains, and writes the
-tables. ``cost`` measures what a step of each takes, and what a painted clip.
+missing in runs and readings, the radar network of a seed first, and goes on where it was stopped; all runs share two
+banks of clips. ``score`` shows every student that was not read yet the same clips of people nobody trained on, of
+four domains, and writes the tables; what was read is kept in ``--readings``. ``cost`` measures what a step of each
+takes, and what a painted clip.
 
 The policy learns from labelled people held back. So that its labels are no unfair help, ``alone-more`` is given as
 many more labelled clips. And few labels are in few batches: ``alone-long`` meets them four times as often.
@@ -40,6 +43,7 @@ from perfuse.methods import pos
 from perfuse.papers.known import find_recipe, make_task
 from perfuse.papers.rpm_distill.explain import looked, opened
 from perfuse.papers.rpm_distill.task import RpmTask
+from perfuse.report.files import write_atomic
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
 from perfuse.synth.batch import Batch
@@ -106,7 +110,7 @@ PARTS = {
     "late": [Case(FEW, USUAL, late, mode) for late in (1.0, 2.0) for mode in ("uniform", "policy")],
 }
 """What ``train`` may be asked for, dearest questions first."""
-POS = Case(0.0, 0.0, 0.0, "pos")
+POS, TEACHER = Case(0.0, 0.0, 0.0, "pos"), Case(0.0, 0.0, 0.0, "teacher")
 
 
 def recipe_of(case: Case | None, seed: int, options: argparse.Namespace) -> Recipe:
@@ -137,9 +141,30 @@ def wanted(options: argparse.Namespace) -> Iterator[tuple[Case | None, int, Path
             yield from ((case, seed, options.runs / f"{case.name}-{seed}") for case in PARTS[part])
 
 
+def known(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was read before: of every run its rates and its gate's, and the clips that were shown."""
+    file = readings(options)
+    if not file.exists():
+        return {"clips": {}, "runs": {}}
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if len(kept["clips"]["truth"]) != len(DOMAINS) * options.clips or kept["set"] != sorted(options.set):
+        sys.exit(f"{file} was made with other --clips or --set ({' '.join(kept['set'])}): name another file.")
+    return kept
+
+
+def readings(options: argparse.Namespace) -> Path:
+    """Return where what was read is kept."""
+    return options.readings or options.runs / "readings.json"
+
+
 def teach(options: argparse.Namespace) -> None:
-    """Train what is missing."""
+    """Train what is missing; a radar network only where somebody is to learn from it."""
+    read = known(options)["runs"] if options.readings else {}
+    missing = [one for one in wanted(options) if one[2].name not in read]
+    students = {seed for case, seed, _ in missing if case is not None}
     for case, seed, folder in wanted(options):
+        if folder.name in read and (case is not None or seed not in students):
+            continue
         recipe = recipe_of(case, seed, options)
         begin, cpu = time.perf_counter(), time.process_time()
 
@@ -195,36 +220,46 @@ class Scored:
 
 
 def ask_all(options: argparse.Namespace) -> tuple[dict[Case, Scored], dict[str, Any]]:
-    """Ask every student that is done; return also truths, domains and tones of the clips."""
-    runs: dict[Case, list[Floats]] = {}
-    gates: dict[Case, list[float]] = {}
-    kept: dict[str, tuple[list[Batch], NDArray[np.int64]]] = {}
+    """Ask every student that is done and was not asked yet; return also truths, domains and tones of the clips."""
+    kept, shown = known(options), {}
     for case, _, place in wanted(options):
-        case = case or Case(0.0, 0.0, 0.0, "teacher")
-        if not finished(place):
+        if place.name in kept["runs"] or not finished(place):
             continue
         task, _ = open_run(place)
         assert isinstance(task, RpmTask)
         student = task.student.eval()
         for domain in DOMAINS:
-            kept.setdefault(domain, judged(domain, task.view, options))
+            shown.setdefault(domain, judged(domain, task.view, options))
 
         def ask(batch: Batch, student: Any = student, senses: bool = task.senses) -> torch.Tensor:
             wave: torch.Tensor = student(batch.radar if senses else batch.clip)["pulse"]
             return wave
 
-        runs.setdefault(case, []).append(np.concatenate([read(ask, kept[d][0]) for d in DOMAINS]))
-        if case.mode == "policy":
-            gates.setdefault(case, []).append(told_apart(opened(place)[0], [b for d in DOMAINS for b in kept[d][0]]))
-    runs[POS] = [
-        read(lambda batch: torch.from_numpy(waves(pos.METHOD, batch)), [b for d in kept for b in kept[d][0]])
-    ]
-    about = {
-        "truth": np.concatenate([b.heart_rate.numpy() for d in kept for b in kept[d][0]]).astype(np.float64),
-        "domain": np.concatenate([[d] * len(kept[d][1]) for d in kept]),
-        "tone": np.concatenate([kept[d][1] for d in kept]),
-    }
-    return {case: Scored(np.stack(said), tuple(gates.get(case, ()))) for case, said in runs.items()}, about
+        batches = [b for d in DOMAINS for b in shown[d][0]]
+        row: dict[str, Any] = {"said": read(ask, batches).round(1).tolist()}
+        if case is not None and case.mode == "policy":
+            row["gate"] = round(told_apart(opened(place)[0], batches), 3)
+        kept["runs"][place.name] = row
+    if not kept["runs"]:
+        sys.exit(f"{options.runs} holds no run that has ended: train first.")
+    if shown and POS.name not in kept["runs"]:
+        said = read(lambda batch: torch.from_numpy(waves(pos.METHOD, batch)), [b for d in shown for b in shown[d][0]])
+        kept["runs"][POS.name] = {"said": said.round(1).tolist()}
+        kept["clips"] = {
+            "truth": [round(rate, 2) for d in shown for b in shown[d][0] for rate in b.heart_rate.tolist()],
+            "domain": [d for d in shown for _ in shown[d][1]],
+            "tone": [int(tone) for d in shown for tone in shown[d][1]],
+        }
+    kept["set"] = sorted(options.set)
+    write_atomic(readings(options), json.dumps(kept, sort_keys=True))
+    found: dict[Case, list[dict[str, Any]]] = {POS: [kept["runs"][POS.name]]}
+    for case, _, place in wanted(options):
+        if place.name in kept["runs"]:
+            found.setdefault(case or TEACHER, []).append(kept["runs"][place.name])
+    return {
+        case: Scored(np.array([one["said"] for one in rows]), tuple(one["gate"] for one in rows if "gate" in one))
+        for case, rows in found.items()
+    }, {name: np.array(column) for name, column in kept["clips"].items()}
 
 
 def finished(place: Path) -> bool:
@@ -493,6 +528,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--clips", type=int, default=CLIPS, help="of each domain, to score on")
+    parser.add_argument("--readings", type=Path, help="what was read before, and is kept")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")
     options = parser.parse_args()

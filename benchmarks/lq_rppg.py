@@ -1,14 +1,16 @@
 """Do rounded labels help against noisy ones? LQ-rPPG's thesis on simulated people, seed by seed.
 
     python benchmarks/lq_rppg.py train --runs RUNS [--noise none mild severe] [--only raw multibit] [--seeds 0 1 2]
-    python benchmarks/lq_rppg.py score --runs RUNS --out docs/results/lq_rppg.md
+                                        [--readings docs/results/lq_rppg.json]
+    python benchmarks/lq_rppg.py score --runs RUNS --readings docs/results/lq_rppg.json --out docs/results/lq_rppg.md
     python benchmarks/lq_rppg.py export --runs RUNS
 
 All learn from what a sensor on a finger wrote, from nothing else, on a grid of cells with the cheapest network of the
 room; all are scored against the true pulse of people nobody trained on, in the mixture of sensors of SimBench's
-``noisy-labels``. ``train`` trains what is missing and goes on where it was stopped: four banks of clips are painted
-once, then a training takes a few minutes of one core. ``export`` writes RUNS/bundles, and prints the
-command that scores them on the films of SimBench too.
+``noisy-labels``. ``train`` trains what is missing in runs and readings and goes on where it was stopped: four banks
+of clips are painted once, then a training takes a few minutes of one core. ``score`` keeps the figures of every run
+in ``--readings``, so that a page needs no runs. ``export`` writes RUNS/bundles, and prints the command that scores
+them on the films of SimBench too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pages import finished, renew
 
 from perfuse.bench.machine import machine
 from perfuse.data.cache import default_cache
@@ -29,6 +32,7 @@ from perfuse.export.run import open_run
 from perfuse.learn.bank import open_bank
 from perfuse.learn.loop import train
 from perfuse.papers.known import find_recipe, make_task
+from perfuse.report.files import write_atomic
 from perfuse.signal.filters import bandpass
 from perfuse.signal.spectrum import strongest_hz
 
@@ -91,8 +95,10 @@ def wanted(options: argparse.Namespace):
 
 def teach(options: argparse.Namespace) -> None:
     """Train what is missing."""
-    changes = dict(word.split("=", 1) for word in options.set)
+    changes, done = dict(word.split("=", 1) for word in options.set), known(options)
     for name, noise, seed, folder in wanted(options):
+        if folder.name in done:
+            continue
         recipe = recipe_of(name, noise, seed, changes)
         begin = time.perf_counter()
 
@@ -100,8 +106,8 @@ def teach(options: argparse.Namespace) -> None:
             if int(done) % 50 == 0:
                 print(f"\r{what}: {done:.0f} {told or ''}   ", end="", file=sys.stderr)
 
-        done = train(recipe, make_task(recipe), folder, progress=tick)
-        print(f"\n{folder.name}: {done.steps} steps, {time.perf_counter() - begin:.0f} s", flush=True)
+        ended = train(recipe, make_task(recipe), folder, progress=tick)
+        print(f"\n{folder.name}: {ended.steps} steps, {time.perf_counter() - begin:.0f} s", flush=True)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -165,26 +171,30 @@ def judged(folder: Path, domains: dict[str, float], clips: int, seed: int) -> tu
     return figures(np.concatenate(waves), np.concatenate(pulses), np.concatenate(rates), task.view.rate_hz)
 
 
-def scored(folder: Path) -> tuple[float, ...] | None:
-    """Return the figures of a run, or None if it has not ended."""
-    kept = folder / "score.json"
-    if kept.exists():
-        return tuple(json.loads(kept.read_text()))
-    if not (folder / "last.pt").exists():
-        return None
-    found = judged(folder, {DOMAIN: 1.0}, CLIPS, OTHER)
-    kept.write_text(json.dumps(found))
-    return found
+def readings(options: argparse.Namespace) -> Path:
+    """Return where figures are kept."""
+    return options.readings or options.runs / "readings.json"
+
+
+def known(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Return the figures of every run that was scored before."""
+    file = readings(options)
+    kept: dict[str, list[float]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return kept
 
 
 def score(options: argparse.Namespace) -> None:
     """Write the tables."""
     found: Found = {}
-    recipe = find_recipe("lq_rppg/desk")
+    kept = known(options)
     for name, noise, seed, folder in wanted(options):
-        if (one := scored(folder)) is not None:
-            found.setdefault((name, noise), {})[seed] = one
-            recipe = open_recipe(folder)
+        if folder.name not in kept and finished(folder):
+            kept[folder.name] = [round(one, 4) for one in judged(folder, {DOMAIN: 1.0}, CLIPS, OTHER)]
+            write_atomic(readings(options), json.dumps(kept, sort_keys=True))
+        if folder.name in kept:
+            found.setdefault((name, noise), {})[seed] = tuple(kept[folder.name])
+    recipe = recipe_of("multibit", "mild", 0, dict(word.split("=", 1) for word in options.set))
+    assert recipe.simulated is not None
     if not found:
         sys.exit(f"There is nothing to score in {options.runs}.")
     seeds = max(len(rows) for rows in found.values())
@@ -192,9 +202,9 @@ def score(options: argparse.Namespace) -> None:
         "# LQ-rPPG: do rounded labels help against noisy ones?",
         "",
         f"Made by `benchmarks/lq_rppg.py` (train, score), {time.strftime('%Y-%m-%d')}, {machine()}, "
-        f"torch {torch.__version__}. Stem `{recipe['model'].get('stem')}`, mixer `{recipe['model'].get('mixer')}`, "
-        f"{recipe['steps']} steps of {recipe['batch']} clips of {recipe['crop'] or recipe['frames']} samples, "
-        f"{recipe['simulated']['bank']} clips in all. Simulated people; no number here is the paper's.",
+        f"torch {torch.__version__}. Stem `{recipe.model.get('stem')}`, mixer `{recipe.model.get('mixer')}`, "
+        f"{recipe.steps} steps of {recipe.batch} clips of {recipe.crop or recipe.frames} samples, "
+        f"{recipe.simulated.bank} clips in all. Simulated people; no number here is the paper's.",
         "",
         f"Learnt from contact sensors alone; scored against the true pulse of {CLIPS} clips of {FRAMES / 30:.1f} s "
         f"of people nobody trained on; the plain peak of each wave, {seeds} seed{'s' * (seeds > 1)}"
@@ -220,12 +230,7 @@ def score(options: argparse.Namespace) -> None:
     text = "\n".join(parts)
     print(text)
     if options.out:
-        options.out.write_text(text)
-
-
-def open_recipe(folder: Path) -> dict:
-    """Return the recipe of a run."""
-    return json.loads((folder / "recipe.json").read_text())
+        renew(options.out, text)
 
 
 def claims(found: Found) -> list[str]:
@@ -261,6 +266,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--noise", nargs="+", choices=list(NOISE), default=list(NOISE))
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS))
+    parser.add_argument("--readings", type=Path, help="what was scored before, and is kept")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")
     options = parser.parse_args()

@@ -1,7 +1,8 @@
-"""Pages of results: what a benchmark writes anew, and below it what was written by hand and stays."""
+"""Pages of results: which runs may be told of, what is written anew, and what was written by hand and stays."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 BY_HAND = ("## The method", "## What to make of it")
@@ -14,3 +15,14 @@ def renew(page: Path, text: str) -> None:
     begins = [before.index(heading) for heading in BY_HAND if heading in before]
     kept = before[min(begins) :] if begins else ""
     page.write_text("\n\n".join(part.strip() for part in (text, kept) if part.strip()) + "\n", encoding="utf-8")
+
+
+def finished(place: Path) -> bool:
+    """Tell whether a run has reached its last step; needs torch."""
+    from perfuse.learn import checkpoint
+
+    if not (place / "last.pt").exists():
+        return False
+    asked = json.loads((place / "recipe.json").read_text(encoding="utf-8"))
+    state = checkpoint.load(place, asked["mark"])
+    return state is not None and state["step"] >= asked["steps"]

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from classical import waves
-from pages import renew
+from pages import finished, renew
 
 from perfuse.bench.machine import machine
 from perfuse.core.method import Method
@@ -289,7 +289,7 @@ def score(options: argparse.Namespace) -> None:
     asked: dict[str, Callable[[list[Batch]], Row]] = {}
     view = None
     for domain in DOMAINS:
-        done = [place for place in (options.runs / domain).glob("*-[0-9]*") if (place / "last.pt").exists()]
+        done = [place for place in (options.runs / domain).glob("*-[0-9]*") if finished(place)]
         for place in done:
             view = view or open_run(place)[0].view
             label, _, number = place.name.rpartition("-")

@@ -31,11 +31,10 @@ import numpy as np
 import torch
 from classical import waves
 from numpy.typing import NDArray
-from pages import renew
+from pages import finished, renew
 
 from perfuse.bench.machine import machine
 from perfuse.export.run import open_run
-from perfuse.learn import checkpoint
 from perfuse.learn.loop import train
 from perfuse.learn.recipe import Recipe
 from perfuse.learn.sources import HELD_CLIPS
@@ -260,15 +259,6 @@ def ask_all(options: argparse.Namespace) -> tuple[dict[Case, Scored], dict[str, 
         case: Scored(np.array([one["said"] for one in rows]), tuple(one["gate"] for one in rows if "gate" in one))
         for case, rows in found.items()
     }, {name: np.array(column) for name, column in kept["clips"].items()}
-
-
-def finished(place: Path) -> bool:
-    """Tell whether a run has reached its last step."""
-    if not (place / "last.pt").exists():
-        return False
-    asked = json.loads((place / "recipe.json").read_text(encoding="utf-8"))
-    state = checkpoint.load(place, asked["mark"])
-    return state is not None and state["step"] >= asked["steps"]
 
 
 def told_apart(task: RpmTask, batches: list[Batch]) -> float:

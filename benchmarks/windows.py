@@ -56,6 +56,8 @@ def ask(network: Network, clips: list[Batch], frames: int) -> dict[str, Floats]:
 
 def row(words: list[str], said: Floats, true: Floats, name: str, rate_hz: float) -> str:
     """Return a line of the table."""
+    moves = true.std(axis=1) > 1e-6  # nobody's rate is asked for while breath is held
+    said, true = said[moves], true[moves]
     rates = [strongest_rate(torch.from_numpy(w), BAND_HZ[name], rate_hz).numpy() for w in (said, true)]
     error = np.abs(np.nan_to_num(rates[0]) - rates[1])
     r = [np.corrcoef(a, b)[0, 1] if a.std() > 0 else 0.0 for a, b in zip(said, true)]

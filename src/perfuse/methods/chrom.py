@@ -19,8 +19,8 @@ CARD = Card(
     equation="X = 3R - 2G, Y = 1.5R + G - 1.5B, S = X - (sd X / sd Y) Y, in windows of 1.6 s",
     band_hz=BAND_HZ,
     limits="Needs all three channels above black and below saturation; not for a finger on the lens. In "
-    "windows so short its filter leaves a heart of 45 per minute half of its first line: below 50, twice the rate may "
-    "be read.",
+    "windows so short its filter leaves a heart of 45 per minute half of its first line: below 50, twice the rate "
+    "may be read.",
     deviations="The band-pass inside the window (40 to 240 per minute) is a zero-phase Butterworth of order 3. The "
     "last window is moved back so that no sample is lost. Some published code leaves out the normalisation, the "
     "windows or the filter.",

@@ -41,7 +41,8 @@ def adapt(
     Parameters
     ----------
     base
-        tiny, for a new small one; or a CLIP or SigLIP model, as a folder or by its name on the hub.
+        tiny, for a new small one; or a CLIP or SigLIP model, as a folder or by its name on the hub; with open_clip:
+        before it, a model of open_clip.
     out
         Folder to write.
     recipe

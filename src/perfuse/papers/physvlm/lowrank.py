@@ -9,9 +9,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from perfuse.core.errors import SourceError, UsageError
-from perfuse.papers.physvlm.hub import HubTeacher
+from perfuse.papers.physvlm.towers import Grown, Towers
 from perfuse.report.files import write_atomic
 
 RANK, ALPHA, BLOCKS = 8, 16.0, 6
@@ -33,39 +34,56 @@ class LowRank(nn.Module):
         return said + self.strength * (x @ self.down.T) @ self.up.T
 
 
-def grow(
-    teacher: HubTeacher, rank: int = RANK, alpha: float = ALPHA, blocks: int = BLOCKS, seed: int = 0
-) -> HubTeacher:
+class LowRankRows(nn.Module):
+    """The same for queries and values of a weight that holds queries, keys and values in one, (3 D, D)."""
+
+    def __init__(self, weight: Tensor, rank: int = RANK, alpha: float = ALPHA) -> None:
+        super().__init__()
+        rows, columns = weight.shape
+        self.strength = alpha / rank
+        self.down = nn.Parameter(torch.randn(2, rank, columns) / columns**0.5)
+        self.up = nn.Parameter(torch.zeros(2, rows // 3, rank))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weight, and what was learnt since."""
+        queries, values = self.strength * self.up @ self.down
+        return weight + torch.cat([queries, torch.zeros_like(queries), values])
+
+
+def grow(teacher: Towers, rank: int = RANK, alpha: float = ALPHA, blocks: int = BLOCKS, seed: int = 0) -> Towers:
     """Give queries and values of the last blocks of pictures low-rank updates, and let the projection learn.
 
     Raises
     ------
     UsageError
-        If the model is built otherwise than CLIP and SigLIP.
+        If the model is built otherwise than is known here.
     """
     torch.manual_seed(seed)
-    tower = getattr(teacher.model.vision_model, "encoder", None)
-    layers = getattr(tower, "layers", None)
-    if layers is None:
-        raise UsageError(f"{teacher.name} has no blocks where they are looked for.", "Use a CLIP or SigLIP model.")
-    for block in layers[-blocks:]:
-        for part in ("q_proj", "v_proj"):
-            layer = getattr(block.self_attn, part)
-            if isinstance(layer, nn.Linear):
-                setattr(block.self_attn, part, LowRank(layer, rank, alpha))
-    projection = getattr(teacher.model, "visual_projection", None)
-    if projection is not None:
-        projection.requires_grad_(True)
+    known = teacher.blocks()
+    if not known:
+        raise UsageError(
+            f"{teacher.name} has no blocks where they are looked for.",
+            "Use a CLIP or SigLIP model with transformers.",
+        )
+    for module, name in (spot for block in known[-blocks:] for spot in block):
+        part = getattr(module, name)
+        if isinstance(part, nn.Linear):
+            setattr(module, name, LowRank(part, rank, alpha))
+        elif isinstance(part, nn.Parameter):
+            parametrize.register_parametrization(module, name, LowRankRows(part, rank, alpha))
+    for value in teacher.projection():
+        value.requires_grad_(True)
+    teacher.grown = Grown(rank, alpha, blocks)
     teacher.forget()
     return teacher
 
 
-def save_adapted(teacher: HubTeacher, path: Path, base: str) -> None:
+def save_adapted(teacher: Towers, path: Path, base: str) -> None:
     """Write what a teacher has learnt, without the model itself.
 
     Parameters
     ----------
-    teacher : HubTeacher
+    teacher : Towers
         After :func:`perfuse.papers.physvlm.adapt.adapt`.
     path : Path
         The file.
@@ -73,21 +91,20 @@ def save_adapted(teacher: HubTeacher, path: Path, base: str) -> None:
         Fingerprint of the model before :func:`grow`.
     """
     learnt = {name: value.detach().cpu().contiguous() for name, value in _learnt(teacher).items()}
-    if not learnt:
+    if not learnt or teacher.grown is None:
         raise UsageError(f"{teacher.name} has learnt nothing.", "Adapt it first.")
     learnt["log_scale"] = teacher.log_scale.detach().cpu()
-    grown = [layer for layer in teacher.model.modules() if isinstance(layer, LowRank)]
     about = {
         "base": base,
         "domains": json.dumps(list(teacher.domains)),
-        "rank": str(len(grown[0].down)),
-        "alpha": repr(grown[0].strength * len(grown[0].down)),
-        "blocks": str(len(grown) // 2),
+        "rank": str(teacher.grown.rank),
+        "alpha": repr(teacher.grown.alpha),
+        "blocks": str(teacher.grown.blocks),
     }
     write_atomic(path, save(learnt, about))
 
 
-def load_adapted(teacher: HubTeacher, path: Path) -> HubTeacher:
+def load_adapted(teacher: Towers, path: Path) -> Towers:
     """Put back what :func:`save_adapted` wrote.
 
     Raises
@@ -120,5 +137,5 @@ def load_adapted(teacher: HubTeacher, path: Path) -> HubTeacher:
     return teacher
 
 
-def _learnt(teacher: HubTeacher) -> dict[str, nn.Parameter]:
+def _learnt(teacher: Towers) -> dict[str, nn.Parameter]:
     return {name: value for name, value in teacher.model.named_parameters() if value.requires_grad}

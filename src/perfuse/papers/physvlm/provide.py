@@ -24,7 +24,7 @@ SPECTRAL = "spectral"
 CARD, WEIGHTS, RECIPE = "teacher.json", "teacher.safetensors", "recipe.json"
 REMEDY = (
     "Name spectral; a run of physvlm/tiny-desk; a folder of perfuse teacher adapt; a cache of perfuse teacher cache; "
-    "or a CLIP or SigLIP model, as a folder or by its name on the hub."
+    "or a CLIP or SigLIP model, as a folder or by its name on the hub (open_clip:NAME for one of open_clip)."
 )
 
 

@@ -19,12 +19,14 @@ from perfuse.learn.sources import mixed, sources
 from perfuse.learn.task import Task
 from perfuse.papers.physvlm.adapt import Example
 from perfuse.papers.physvlm.adapt import adapt as teach
-from perfuse.papers.physvlm.hub import HubTeacher, load_hub
+from perfuse.papers.physvlm.hub import load_hub
 from perfuse.papers.physvlm.lowrank import grow, save_adapted
+from perfuse.papers.physvlm.openclip import PREFIX
 from perfuse.papers.physvlm.priors import Priors, key, write_priors
 from perfuse.papers.physvlm.provide import WEIGHTS, About, load_teacher, write_about
 from perfuse.papers.physvlm.tiny import TinyDualEncoder, save_tiny
 from perfuse.papers.physvlm.tiny_task import TinyTask
+from perfuse.papers.physvlm.towers import Towers
 from perfuse.synth.batch import Batch
 
 LOW_RANK = 1e-4
@@ -107,7 +109,7 @@ def adapt_teacher(
     finally:
         batches.close()  # type: ignore[attr-defined]
     room.mkdir(parents=True, exist_ok=True)
-    if isinstance(teacher, HubTeacher):
+    if isinstance(teacher, Towers):
         save_adapted(teacher, room / WEIGHTS, about.fingerprint)
     else:
         save_tiny(teacher, room / WEIGHTS)
@@ -178,13 +180,15 @@ def _room(folder: Path) -> Path:
     return folder
 
 
-def _base(base: str, recipe: Recipe, revision: str | None) -> tuple[TinyDualEncoder | HubTeacher, About]:
+def _base(base: str, recipe: Recipe, revision: str | None) -> tuple[TinyDualEncoder | Towers, About]:
     if base == "tiny":
         torch.manual_seed(recipe.seed)
         return TinyDualEncoder(), About("tiny", "", None, "")
     teacher = load_hub(base, revision=revision)
-    place = Path(base).expanduser()
-    about = About("hub", str(place.resolve()) if place.is_dir() else base, revision, teacher.fingerprint())
+    bare = base.removeprefix(PREFIX)
+    place = Path(bare).expanduser()
+    kept = base.removesuffix(bare) + str(place.resolve()) if place.is_dir() else base
+    about = About("hub", kept, revision, teacher.fingerprint())
     return grow(teacher, seed=recipe.seed), about
 
 

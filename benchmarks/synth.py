@@ -1,6 +1,6 @@
 """How fast the simulator is: clips per second of streams, frames per second of files, and what a training step loses.
 
-Run ``python benchmarks/synth.py [--device cuda] [--rounds 5] [--out docs/results/synth.md]``; a quarter of an hour on
+Run ``python benchmarks/synth.py [--device cuda] [--rounds 5] [--out docs/results/synth.md]``; half an hour on
 two cores that nothing else uses. Needs torch. Every figure is the mean of several rounds in one run.
 """
 
@@ -78,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     page = []
-    for line in report(arguments.device, arguments.rounds):  # told as it goes: it takes a quarter of an hour
+    for line in report(arguments.device, arguments.rounds):  # told as it goes: it takes half an hour
         print(line, flush=True)
         page.append(line)
     if arguments.out:

@@ -2,15 +2,15 @@
 
     python benchmarks/lq_rppg.py train --runs RUNS [--noise none mild severe] [--only raw multibit] [--seeds 0 1 2]
                                         [--readings docs/results/lq_rppg.json]
-    python benchmarks/lq_rppg.py score --runs RUNS --readings docs/results/lq_rppg.json --out docs/results/lq_rppg.md
+    python benchmarks/lq_rppg.py score --runs RUNS --readings docs/results/lq_rppg.json
     python benchmarks/lq_rppg.py export --runs RUNS
 
 All learn from what a sensor on a finger wrote, from nothing else, on a grid of cells with the cheapest network of the
 room; all are scored against the true pulse of people nobody trained on, in the mixture of sensors of SimBench's
 ``noisy-labels``. ``train`` trains what is missing in runs and readings and goes on where it was stopped: four banks
 of clips are painted once, then a training takes a few minutes of one core. ``score`` keeps the figures of every run
-in ``--readings``, so that a page needs no runs. ``export`` writes RUNS/bundles, and prints the command that scores
-them on the films of SimBench too.
+in ``--readings``, so that its tables, which it prints, need no runs. ``export`` writes RUNS/bundles, and prints the
+command that scores them on the films of SimBench too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pages import finished, renew
+from pages import finished, known, readings
 
 from perfuse.bench.machine import machine
 from perfuse.data.cache import default_cache
@@ -171,20 +171,8 @@ def judged(folder: Path, domains: dict[str, float], clips: int, seed: int) -> tu
     return figures(np.concatenate(waves), np.concatenate(pulses), np.concatenate(rates), task.view.rate_hz)
 
 
-def readings(options: argparse.Namespace) -> Path:
-    """Return where figures are kept."""
-    return options.readings or options.runs / "readings.json"
-
-
-def known(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Return the figures of every run that was scored before."""
-    file = readings(options)
-    kept: dict[str, list[float]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return kept
-
-
 def score(options: argparse.Namespace) -> None:
-    """Write the tables."""
+    """Print the tables."""
     found: Found = {}
     kept = known(options)
     for name, noise, seed, folder in wanted(options):
@@ -227,10 +215,7 @@ def score(options: argparse.Namespace) -> None:
             cells = [told(column, form) for column, form in zip(zip(*figs), FORMS)]
             parts.append(f"| {VARIANTS[name][0]} | " + " | ".join(cells) + " |")
     parts += ["", *claims(found), ""]
-    text = "\n".join(parts)
-    print(text)
-    if options.out:
-        renew(options.out, text)
+    print("\n".join(parts))
 
 
 def claims(found: Found) -> list[str]:
@@ -267,7 +252,6 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", choices=list(NOISE), default=list(NOISE))
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS))
     parser.add_argument("--readings", type=Path, help="what was scored before, and is kept")
-    parser.add_argument("--out", type=Path)
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE, for all recipes")
     options = parser.parse_args()
     {"train": teach, "export": export, "score": score}[options.what](options)

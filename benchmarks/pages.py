@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 BY_HAND = ("## The method", "## What to make of it")
 """From the first of these headings on a page was written by hand."""
@@ -26,3 +28,16 @@ def finished(place: Path) -> bool:
     asked = json.loads((place / "recipe.json").read_text(encoding="utf-8"))
     state = checkpoint.load(place, asked["mark"])
     return state is not None and state["step"] >= asked["steps"]
+
+
+def readings(options: argparse.Namespace) -> Path:
+    """Return where what was read of runs is kept."""
+    place: Path = options.readings or options.runs / "readings.json"
+    return place
+
+
+def known(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was read of runs before."""
+    file = readings(options)
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return kept

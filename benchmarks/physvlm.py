@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from classical import waves
-from pages import finished, renew
+from pages import finished, known, readings, renew
 
 from perfuse.bench.machine import machine
 from perfuse.core.method import Method
@@ -169,17 +169,6 @@ def wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, int, Path]]:
             yield TINY, domain, 0, options.runs / domain / f"{TINY}-0"
         for label, seed in missing:
             yield label, domain, seed, options.runs / domain / f"{label}-{seed}"
-
-
-def known(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what was read before, by domain, row and seed."""
-    file = readings(options)
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-
-
-def readings(options: argparse.Namespace) -> Path:
-    """Return where what was read is kept."""
-    return options.readings or options.runs / "readings.json"
 
 
 def teach(options: argparse.Namespace) -> None:

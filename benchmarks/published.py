@@ -264,7 +264,8 @@ harmonic is 0.42 of the first, at 52 once it is 0.36; LQ-rPPG doubles sooner. Re
 0.37 to 0.70, as ears have: 0.46 at 56/min, median of the one slow heart among the contact recordings. The real clip
 has 0.3; replayed at 49/min it is read by three of four. Whether slow hearts of real faces have as much as ears
 cannot be told here: if they have less, the simulator's slow waves are too sharp. PhysNet with these weights is
-fragile on real faces too: run by the Toolbox it read this clip and missed another (49 for 56/min).
+fragile on real faces too: run by the Toolbox it read this clip and missed another (49 for 56/min). How strong the
+harmonics of rendered hearts, ears and the real clip's face are was counted once, by a script that was not kept.
 
 The weights are not part of the project. What made these networks fail showed where to look (black hair, jerky sway);
 values were then taken from the real clip or from physics, but for the shares of tripod and hand and the size of

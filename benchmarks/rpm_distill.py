@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from classical import waves
 from numpy.typing import NDArray
-from pages import finished, renew
+from pages import finished, known, readings, renew
 
 from perfuse.bench.machine import machine
 from perfuse.export.run import open_run
@@ -140,25 +140,20 @@ def wanted(options: argparse.Namespace) -> Iterator[tuple[Case | None, int, Path
             yield from ((case, seed, options.runs / f"{case.name}-{seed}") for case in PARTS[part])
 
 
-def known(options: argparse.Namespace) -> dict[str, Any]:
+def told(options: argparse.Namespace) -> dict[str, Any]:
     """Return what was read before: of every run its rates and its gate's, and the clips that were shown."""
-    file = readings(options)
-    if not file.exists():
+    kept = known(options)
+    if not kept:
         return {"clips": {}, "runs": {}}
-    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     if len(kept["clips"]["truth"]) != len(DOMAINS) * options.clips or kept["set"] != sorted(options.set):
-        sys.exit(f"{file} was made with other --clips or --set ({' '.join(kept['set'])}): name another file.")
+        asked = " ".join(kept["set"])
+        sys.exit(f"{readings(options)} was made with other --clips or --set ({asked}): name another file.")
     return kept
-
-
-def readings(options: argparse.Namespace) -> Path:
-    """Return where what was read is kept."""
-    return options.readings or options.runs / "readings.json"
 
 
 def teach(options: argparse.Namespace) -> None:
     """Train what is missing; a radar network only where somebody is to learn from it."""
-    read = known(options)["runs"] if options.readings else {}
+    read = told(options)["runs"] if options.readings else {}
     missing = [one for one in wanted(options) if one[2].name not in read]
     students = {seed for case, seed, _ in missing if case is not None}
     for case, seed, folder in wanted(options):
@@ -220,7 +215,7 @@ class Scored:
 
 def ask_all(options: argparse.Namespace) -> tuple[dict[Case, Scored], dict[str, Any]]:
     """Ask every student that is done and was not asked yet; return also truths, domains and tones of the clips."""
-    kept, shown = known(options), {}
+    kept, shown = told(options), {}
     for case, _, place in wanted(options):
         if place.name in kept["runs"] or not finished(place):
             continue

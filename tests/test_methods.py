@@ -203,6 +203,23 @@ def test_chrominance_beats_green_under_light_and_gloss():
     assert mean["chrom"] > mean["green"] + 0.2
 
 
+def test_slow_hearts_fade_in_chrom_and_not_in_pos():
+    """What CHROM's card says: its band-pass works within 1.6 s, so a heart of 45 per minute keeps about half."""
+    time_s = np.arange(1200) / 30
+    strengths = {}
+    for name in ("chrom", "pos"):
+        for rate in (45, 75):
+            swing = 0.01 * np.sin(2 * np.pi * rate / 60 * time_s)[:, None] * (0.33, 0.77, 0.53)
+            colours = ((150.0, 110.0, 90.0) * (1 + swing))[:, None].astype(np.float32)
+            method = get_method(name)
+            chunk = Chunk(0, 30.0, colours, np.ones(len(colours), bool), last=True)
+            said = np.asarray(method.step(method.start(), chunk)[1].samples, float)[150:-150]
+            turn = np.exp(-2j * np.pi * rate / 60 * time_s[150:-150])
+            strengths[name, rate] = np.abs((said * turn).mean())
+    assert 0.45 < strengths["chrom", 45] / strengths["chrom", 75] < 0.65
+    assert 0.9 < strengths["pos", 45] / strengths["pos", 75] < 1.1
+
+
 def test_a_grid_method_reads_only_the_skin():
     method = METHODS.get("ssr")
     values, p = scene(view_of(method), 8.0)

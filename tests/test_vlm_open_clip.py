@@ -207,9 +207,13 @@ def test_what_does_not_fit_is_refused(model, tmp_path):
     (model / "open_clip_config.json").write_text(json.dumps({"model_cfg": {**CONFIG, "embed_dim": 25}}))
     with pytest.raises(SourceError, match=r"weights of .* cannot be loaded"):
         hub.load_hub(str(model))
-    (model / "open_clip_config.json").write_text("[]")
-    with pytest.raises(SourceError, match="says no model_cfg"):
-        hub.load_hub(str(model))
+    colours = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": "grey"}}
+    for about in ([], {"model_cfg": None}, colours):
+        (model / "open_clip_config.json").write_text(json.dumps(about))
+        with pytest.raises(SourceError, match="says no model_cfg"):
+            hub.load_hub(str(model))
+    (model / "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG, "preprocess_cfg": None}))
+    assert hub.load_hub(str(model)).dim == 24
 
 
 def test_a_name_on_the_hub_is_fetched_without_pickles_and_offline_if_asked(model, monkeypatch):

@@ -6,7 +6,9 @@ open_clip (``pip install 'perfuse[open-clip]'``) needs a torchvision that was bu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -75,16 +77,19 @@ def load_open_clip(source: str, *, revision: str | None = None, offline: bool = 
     try:
         about = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         own_words = bool(about["model_cfg"]["text_cfg"].get("hf_tokenizer_name"))
-        look = about.get("preprocess_cfg", {})
+        own_look = about.get("preprocess_cfg") or {}
+        look = {key: [float(x) for x in own_look[key]] for key in ("mean", "std") if key in own_look}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(
-            f"{folder / SETTINGS} says no model_cfg with a text_cfg.", "Get the whole model."
+            f"{folder / SETTINGS} says no model_cfg with a text_cfg, or colours that are no numbers.",
+            "Get the whole model.",
         ) from error
     check_folder(folder, SETTINGS, tokeniser=own_words)
     open_clip = _open_clip()
     # open_clip would prefer some pickles to some safetensors, so the weights are named to it
     bare = {"load_weights": False, "pretrained_text": False}
-    model = loaded(source, "settings", lambda: open_clip.create_model(f"local-dir:{folder}", **bare))
+    with _quietly():  # it would warn of the weights that it was told to leave to us
+        model = loaded(source, "settings", lambda: open_clip.create_model(f"local-dir:{folder}", **bare))
     loaded(source, "weights", lambda: open_clip.load_checkpoint(model, str(_weights(folder)), strict=True))
     tokenizer = loaded(source, "tokeniser", lambda: open_clip.get_tokenizer(f"local-dir:{folder}"))
     size = model.visual.image_size
@@ -98,6 +103,17 @@ def load_open_clip(source: str, *, revision: str | None = None, offline: bool = 
     )
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Let no library log warnings meanwhile."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _weights(folder: Path) -> Path:
     found = {path.name: path for path in sorted(folder.glob("*.safetensors"))}
     return next((found[name] for name in FIRST if name in found), next(iter(found.values())))
@@ -108,6 +124,6 @@ def _open_clip() -> Any:
         return import_module("open_clip")
     except (ImportError, RuntimeError) as error:  # a torchvision of another torch raises the latter
         raise MissingExtraError(
-            f"open_clip cannot be used: {str(error).splitlines()[0]}",
+            f"open_clip cannot be used: {(str(error).splitlines() or [type(error).__name__])[0]}",
             "Install it: pip install 'perfuse[open-clip]', with the torchvision that belongs to your torch.",
         ) from error

@@ -1,5 +1,7 @@
 """Streams: the same physics as in files, reproducible clip by clip, on numpy and torch alike."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,20 @@ def test_a_clip_depends_on_its_number_alone():
     assert np.array_equal(second.pulse, whole.pulse[2:4])
     assert list(second.items) == [2, 3]
     assert not np.array_equal(next(stream(Grid(4, 4), **SMALL, seed=4)).clip, whole.clip[:2])
+
+
+def test_a_portrait_is_painted_once(monkeypatch):
+    painted = []
+
+    def close(person, *rest):
+        painted.append(person.settings.seed)
+        return close_up(person, *rest)
+
+    monkeypatch.setattr(sys.modules[stream.__module__], "close_up", close)
+    made = stream(Grid(2, 2), batch=16, frames=32, domains="lab")
+    for _ in range(3):
+        next(made)
+    assert len(painted) == len(set(painted)) == 16 + 2  # one of sixteen leaves with every batch
 
 
 def test_workers_make_the_same_clips():

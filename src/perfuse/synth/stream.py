@@ -249,6 +249,7 @@ class _Maker:
             self.portraits[number] = self._portrait(number)
             while len(self.portraits) > POOL:
                 self.portraits.popitem(last=False)
+        self.portraits.move_to_end(number)  # whose turn was longest ago goes: the oldest may still be in use
         face, close = self.portraits[number]
         seed = _seed(self.seed, "clip", item)
         length = {"duration_s": max(1.0, self.frames / self.view.rate_hz)}

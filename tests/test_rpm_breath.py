@@ -196,4 +196,7 @@ def test_a_bundle_tells_breath_and_no_pulse(tmp_path):
     assert said.respiration.shape == (FRAMES,)
     assert said.respiration.std() > 0
     assert not said.pulse.any()
-    assert isinstance(load_teacher(str(tmp_path), Grid(SIZE, SIZE), RESPIRATION).asked, Network)
+    teacher = load_teacher(str(tmp_path), Grid(SIZE, SIZE), RESPIRATION)
+    assert teacher(breathing([15.0]))[0].numpy() == pytest.approx(said.respiration)
+    with pytest.raises(UsageError, match="tells nothing of breathing"):
+        load_teacher("src/perfuse/methods/networks/rpm-distill", Grid(9, 9), RESPIRATION)

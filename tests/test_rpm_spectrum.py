@@ -19,6 +19,7 @@ from perfuse.papers.rpm_distill.spectrum import (  # noqa: E402
     noise,
     pearson,
     relation,
+    released_rate,
     supervised,
 )
 
@@ -57,6 +58,12 @@ def test_spectra_are_the_releases():
     assert printed(theirs.share, 0.855848)
     assert printed(entropy(own.level), 2.446787)
     assert printed(entropy(theirs.level), 2.384829)
+
+
+def test_rates_are_read_as_the_release_does():
+    assert [round(released_rate(wave[0].numpy()), 1) for wave in waves()] == [71.7, 77.6, 74.8]
+    with pytest.raises(UsageError, match="more than 39"):
+        released_rate(np.zeros(39))
 
 
 def test_losses_are_the_releases():

@@ -14,11 +14,11 @@ from perfuse.cli.explain_gates import explain_gates, summary, table  # noqa: E40
 from perfuse.core.errors import OutputError, SourceError, UsageError  # noqa: E402
 from perfuse.core.view import Crop, Grid  # noqa: E402
 from perfuse.learn import checkpoint  # noqa: E402
-from perfuse.learn.clips import batch_of, heard  # noqa: E402
+from perfuse.learn.clips import batch_of, heard, hears  # noqa: E402
 from perfuse.learn.journal import read  # noqa: E402
 from perfuse.learn.loop import train  # noqa: E402
 from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated, Validation  # noqa: E402
-from perfuse.learn.sources import HELD, SPAN, filmed, held_back, mixed, sources  # noqa: E402
+from perfuse.learn.sources import HELD, SPAN, filmed, held_back, mixed, notes_of, sources  # noqa: E402
 from perfuse.learn.task import Bilevel, Task, Taught  # noqa: E402
 from perfuse.nn.trust import right  # noqa: E402
 from perfuse.papers.rpm_distill.compact import Compact  # noqa: E402
@@ -447,6 +447,64 @@ def test_a_recorded_radar_is_heard_at_the_frames_times():
     assert said[2][10] == pytest.approx(iq[99, 12].real / AWR1443.scale, rel=1e-5)
 
 
+def test_a_radar_is_there_where_its_chirps_are():
+    times, valid = np.arange(1200) / 120.0, np.ones(1200, bool)
+    valid[300:312] = False  # a tenth of a second: packets get lost
+    valid[600:840] = False
+    echo = RadarRecord(times, np.ones((1200, 30), np.complex64), valid, AWR1443)
+    at = np.arange(-30, 450) / 30
+    there = hears(echo, at)
+    assert there[(at >= 0) & (at < 4.9)].all()
+    assert not there[(at > 5.2) & (at < 6.8)].any()
+    assert not there[(at < -0.2) | (at > 10.2)].any()
+    assert not hears(echo, at + 1.7e9).any()
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    """Three people with a radar and an ECG; the first one's radar ends after 2 s."""
+    root = tmp_path_factory.mktemp("rpm-native") / "data"
+    size = {"duration_s": 7.0, "width": 96, "height": 96, "noise": 0.5}
+    layout = get_layout("perfuse")
+    make(root, layout, plan(layout, people(3, "paired-radar", 7, size)), {"seed": 7})
+    first = sorted(root.rglob("radar.npz"))[0]
+    with np.load(first) as file:
+        kept = dict(file)
+    kept["valid"][240:] = False
+    np.savez(first, **kept)
+    return f"perfuse:{root}"
+
+
+def test_clips_lie_where_the_radar_does(native, cache):
+    asked = recipe(simulated=None, recorded=(Recorded(native),), frames=40)
+    found = filmed(Recorded(native), asked, Grid(SIZE, SIZE), frozenset({"pulse", "radar"}))
+    assert len(found.entries) == 3
+    shortest = min(found.spans, key=len)
+    assert 1.5 < (max(shortest) + 40) / 30 < 2.2
+    assert any("radar" in note for note in found.notes)
+    assert notes_of([found]) == list(found.notes)
+    with pytest.raises(UsageError, match="230 samples of face and pulse and radar"):
+        filmed(Recorded(native), replace(asked, frames=230), found.view, found.needs)
+
+
+def test_an_ecg_teaches(native, cache, capsys):
+    asked = recipe(simulated=None, recorded=(Recorded(native),), frames=100, model={"size": SIZE, "teacher": "ecg"})
+    asked = replace(asked, model={**asked.model, "mode": "uniform"}, steps=2)
+    task = made(asked)
+    assert task.needs == {"pulse", "ecg"}
+    batch = next(mixed(sources(asked, task, "cpu"), 0))
+    assert batch.taught["ecg"].shape == (2, 100)
+    assert task.vital.right(task.taught(batch), batch).mean() == 1
+    assert float(task.losses(batch)["distil"].detach()) > 0
+    train(asked, task, cache / "ecg")
+    with pytest.raises(UsageError, match="simulated people come without"):
+        sources(replace(asked, simulated=Simulated()), task, "cpu")
+    with pytest.raises(UsageError, match="came without ecg"):
+        task.taught(replace(batch, taught=None))
+    found = gates_of(cache / "ecg", 2)  # of recordings, as there is nobody else
+    assert found.domains == ("", "")
+
+
 def test_a_batch_of_recordings_brings_its_radar(monkeypatch):
     class Entry:
         def __init__(self):
@@ -511,6 +569,35 @@ def test_a_small_student_becomes_a_bundle(tmp_path, network):
     task = RpmTask(network=network, size=SIZE, trust=True)
     assert export(task.student, task.card(), tmp_path) < 1e-4
     assert load_teacher(str(tmp_path), Grid(SIZE, SIZE)) is not None
+
+
+# --- what the release does
+
+
+def test_what_the_release_does_is_a_switch(batch, radar_run):
+    def asked(what, **model):
+        torch.manual_seed(0)
+        return RpmTask(
+            **{"size": SIZE, "network": "factorizephys", "teacher": "contact", "as_released": what} | model
+        )
+
+    ours, theirs = asked([]), asked(["together", "blue-first", "coefficients"])
+    assert not ours.student.network.reverse
+    assert theirs.student.network.reverse
+    assert not theirs.student.network.attention.alone
+    assert sum(p.numel() for p in theirs.learner.policy.parameters()) == 72_276
+    assert sum(p.numel() for p in ours.learner.policy.parameters()) == 71_748
+    for what, still in ((["dropout"], False), ([], True)):
+        task = asked(what, network="small")
+        one, other = (task.losses(batch)["gate"] for _ in range(2))
+        assert bool(one == other) is still
+    for what, still in ((["turned"], False), ([], True)):
+        task = asked(what, network="small", teacher=str(radar_run[0]))
+        assert torch.equal(task.taught(batch), task.taught(batch)) is still
+    with pytest.raises(UsageError, match="blue-first as released: asked of small"):
+        asked(["blue-first"], network="small")
+    with pytest.raises(UsageError, match="as_released"):
+        asked(["everything"])
 
 
 # --- what a policy believes

@@ -61,7 +61,8 @@ def explain_gates(
 ) -> int:
     """Show how far a policy believes its teacher, clip by clip, and what it saw.
 
-    The clips are of people whom the training never saw, of the training's domains. Writes gates.html and gates.csv.
+    The clips are simulated, of the training's domains and of people of no training; after a training on recordings
+    alone, of the people held back for the policy. Writes gates.html and gates.csv.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def page(found: Gates, name: str) -> str:
     """Return the page: all gates in one picture, then clip by clip what the policy saw."""
     from perfuse.bench.canvas import STYLE
 
-    drawn = [("All clips: teachers within 5 a minute are right", overview(found))]
+    drawn = [(f"All clips: teachers within {found.close:g} a minute are right", overview(found))]
     drawn += [(_caption(found, k), spectra(found, k)) for k in range(min(len(found.gate), MOST_DRAWN))]
     figures = "\n".join(
         f'<figure role="img" aria-label="{html.escape(picture.alt)}">{picture.svg}'
@@ -127,9 +128,9 @@ def page(found: Gates, name: str) -> str:
     )
     lead = (
         f"<p>{html.escape(summary(found))}.</p>"
-        "<p class=muted>Levels are logarithms of power in the heart's band, mean 0 and spread 1 per clip: what the "
+        "<p class=muted>Levels are logarithms of power in the band, mean 0 and spread 1 per clip: what the "
         "policy is shown, besides their difference. Weights are of the three parts of the teaching, and sum to 1. "
-        f"People of no training.</p><p class='muted key'>{key}</p>"
+        f"People whom the student never saw.</p><p class='muted key'>{key}</p>"
     )
     return PAGE.format(title=html.escape(f"Gates of {name}"), style=STYLE, lead=lead, pictures=figures)
 
@@ -141,11 +142,11 @@ def overview(found: Gates) -> Picture:
     off = np.abs(found.taught - found.truth)
     known = np.isfinite(off)
     with frame(4.2, 2.9) as (figure, axes):
-        axes.axvspan(0, 5, facecolor=GRID, edgecolor="none", alpha=0.6)
+        axes.axvspan(0, found.close, facecolor=GRID, edgecolor="none", alpha=0.6)
         for place, side in ((2, known & found.right), (1, known & ~found.right)):
             axes.plot(off[side], found.gate[side], mark(place), color=colour(place), markersize=4.5, alpha=0.8)
         axes.set(ylim=(-0.03, 1.03), xlabel="teacher's error, per minute", ylabel="gate")
-        axes.set_xlim(0, max(10.0, float(off[known].max(initial=0.0)) * 1.05))
+        axes.set_xlim(0, max(2 * found.close, float(off[known].max(initial=0.0)) * 1.05))
         return picture(figure, axes, "gates", f"Gate against the teacher's error, {int(known.sum())} clips.")
 
 

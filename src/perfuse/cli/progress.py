@@ -32,7 +32,7 @@ class Progress:
         self._bar = bars.Progress(*columns, _Left(), console=console, transient=True, refresh_per_second=8)
         self._task = self._bar.add_task(escape(name), total=None, at="")
         self._unit = unit
-        self._wanted = show and console.is_terminal
+        self._show, self._wanted = show, show and console.is_terminal
         self._begun = time.monotonic()
         self.shown = False
 
@@ -48,6 +48,11 @@ class Progress:
             at = f"{done_s:.0f} {self._unit}" if total_s is None else f"{done_s:.0f} of {total_s:.0f} {self._unit}"
             told = None if name is None else escape(name)
             self._bar.update(self._task, total=total_s, completed=done_s, at=at, description=told)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar, on stderr; not where nothing was to be shown."""
+        if self._show:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __exit__(self, *_: object) -> None:
         if self.shown:

@@ -68,7 +68,7 @@ def train(
     task = make_task(what)
     try:
         with Progress(what.task, show=not quiet, unit="steps") as progress:
-            done = run(what, task, folder, progress=progress, tensorboard=tensorboard)
+            done = run(what, task, folder, progress=progress, tensorboard=tensorboard, notice=progress.note)
     except KeyboardInterrupt:
         print(f"\nGo on with: perfuse train {recipe} --out {folder}", file=sys.stderr)
         raise

@@ -156,7 +156,7 @@ def _look(recording: Recording, cache: Path, method: str) -> _Seen:
 def _fit(entry: Entry, name: str, signal: Signal, face: Waveform) -> Fit:
     about = entry.about
     start, rate, count = about["start_s"], about["rate_hz"], len(face)
-    wave = name in ("pulse", "ecg", "respiration", "blood_pressure", "skin_conductance")
+    wave = name in ("pulse", "ecg", "respiration", "blood_pressure", "skin_conductance", "infrared")
     on = on_grid(signal, start, rate, count) if wave else held(signal, start + np.arange(count) / rate)
     covers = float(np.isfinite(on).mean()) if name != "beats" else _beats_cover(signal, about)
     fit = {"recording": about["id"], "subject": about["subject"], "reference": name, "covers": covers}

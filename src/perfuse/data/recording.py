@@ -25,6 +25,10 @@ SIGNALS = {
     "spo2": ("%", "oxygen saturation as a monitor showed it"),
     "blood_pressure": ("mm[Hg]", "arterial pressure wave"),
     "skin_conductance": ("uS", "electrodermal activity"),
+    "infrared": (
+        "1",
+        "pulse wave that somebody read off an infrared video of the same face, rising with blood volume",
+    ),
 }
 """What a reference may be: name, unit (UCUM; 1 is arbitrary), meaning. Readers use these names and no others."""
 

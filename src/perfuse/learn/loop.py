@@ -33,7 +33,7 @@ from perfuse.learn.devices import (
 from perfuse.learn.evenly import Source
 from perfuse.learn.journal import Journal, events_writer
 from perfuse.learn.recipe import Optimiser, Recipe
-from perfuse.learn.sources import HELD, held_back, mixed, sources
+from perfuse.learn.sources import HELD, held_back, mixed, notes_of, sources
 from perfuse.learn.task import Bilevel, Paced, Task, total
 from perfuse.learn.validate import Validator
 from perfuse.synth.batch import Batch
@@ -67,7 +67,13 @@ class Trained:
 
 
 def train(
-    recipe: Recipe, task: Task, folder: Path, *, progress: Progress | None = None, tensorboard: bool = False
+    recipe: Recipe,
+    task: Task,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    tensorboard: bool = False,
+    notice: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train, or go on training.
 
@@ -84,6 +90,8 @@ def train(
         Called with steps done, steps in all, and a word on how it goes.
     tensorboard : bool
         Write the log as TensorBoard's events as well.
+    notice : callable, optional
+        Called before the first step with everything that is wrong with the recordings, a sentence each.
 
     Raises
     ------
@@ -101,6 +109,9 @@ def train(
     content = packed(recipe, task, folder) if recipe.devices > 1 else b""
     # before there are others: what is kept on disk is made once, and nobody waits at a meeting point meanwhile
     parts = _sources(recipe, task, fabric, progress and _before(progress, recipe.steps))
+    if notice is not None:
+        for note in notes_of(source for _, source in (*parts[0], *parts[1])):
+            notice(note)
     if recipe.devices == 1:
         return _learn(recipe, task, folder, fabric, parts, progress, writer)
     with together(fabric, content, port, _beside):

@@ -5,7 +5,7 @@ The batch of a step is the same every time, wherever a run began.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,12 +17,12 @@ from perfuse.core.view import Crop, Grid
 from perfuse.data.cache import default_cache
 from perfuse.data.dataset import open_dataset
 from perfuse.data.entry import Entry
-from perfuse.data.labels import on_grid, usable
+from perfuse.data.labels import usable
 from perfuse.data.prepare import open_entry, prepare
 from perfuse.data.recording import Recording
 from perfuse.data.splits import splits
 from perfuse.learn.bank import Bank, Told, open_bank
-from perfuse.learn.clips import batch_of
+from perfuse.learn.clips import batch_of, hears, wave_of
 from perfuse.learn.evenly import Evenly, Source
 from perfuse.learn.recipe import Recipe, Recorded, Simulated
 from perfuse.learn.task import Bilevel, Task, Taught
@@ -31,6 +31,9 @@ from perfuse.synth.settings import stream as chance
 from perfuse.synth.stream import stream
 
 GIVES = frozenset({"pulse", "respiration", "radar"})
+"""What simulated people come with; recorded ones with whatever was recorded."""
+BESIDE = frozenset({"ecg", "blood_pressure", "infrared"})
+"""References that may teach, and are no label."""
 LABELS = {"pulse", "heart_rate", "respiration", "respiratory_rate"}
 """References that something can be learnt from."""
 HELD = 3_333_333
@@ -131,17 +134,20 @@ class Filmed:
     spans: Sequence[Sequence[int]] = field(repr=False)
     recipe: Recipe
     view: Grid | Crop
-    radar: bool = False
+    needs: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    """What is wrong with the recordings, a sentence each."""
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield batches."""
+        radar, beside = "radar" in self.needs, sorted(self.needs & BESIDE)
         step = first
         while True:
             rng = chance(self.recipe.seed, "filmed", step)
             picks = [int(rng.integers(len(self.entries))) for _ in range(self.recipe.batch)]
             starts = [int(self.spans[i][int(rng.integers(len(self.spans[i])))]) for i in picks]
             entries = [self.entries[i] for i in picks]
-            made = batch_of(entries, starts, self.recipe.frames, self.view.rate_hz, radar=self.radar)
+            made = batch_of(entries, starts, self.recipe.frames, self.view.rate_hz, radar=radar, beside=beside)
             # a number says of which recording a clip is: what is decided by number is decided by recording
             yield replace(made, items=np.array([(i + 1) * SPAN for i in picks], np.int64) + made.items)
             step += 1
@@ -173,24 +179,28 @@ def filmed(
     training = [r for part in splits(how.split, data.recordings, how.seed)[:1] for r in (part.train or part.test)]
     if held is not None:
         training = _side(training, how, held)
-    prepare(training, view, folder, jobs=jobs)
+    found = prepare(training, view, folder, jobs=jobs)
     entries = [entry for r in training if (entry := open_entry(r, view, folder)) is not None]
     # a task that needs nothing in particular learns from whatever there is, but from something
-    having = [e for e in entries if all(_has(e, need) for need in needs) and (needs or LABELS & e.signals.keys())]
+    rate_hz = view.rate_hz
+    having = [e for e in entries if all(_has(e, n, rate_hz) for n in needs) and (needs or LABELS & e.signals.keys())]
     if not having:
         raise UsageError(
             f"No recording of {how.data} has what the task needs: {', '.join(sorted(needs)) or 'a label'}.",
-            f"They have {', '.join(sorted({n for e in entries for n in e.signals})) or 'no references'}.",
+            f"They have {', '.join(sorted({n for e in entries for n in _offers(e)})) or 'no references'}.",
         )
-    spans = [_starts(entry, recipe.frames, "pulse" in needs) for entry in having]
+    spans = [_starts(entry, recipe.frames, needs) for entry in having]
     kept = [(entry, starts) for entry, starts in zip(having, spans) if starts]
     if not kept:
+        what = " and ".join(["face", *sorted(needs)])
         raise UsageError(
-            f"No recording of {how.data} has {recipe.frames} samples of face and pulse in a row.",
+            f"No recording of {how.data} has {recipe.frames} samples of {what} in a row.",
             "Ask for shorter clips: frames.",
         )
-    entries = [entry for entry, _ in kept]
-    return Filmed(entries, [starts for _, starts in kept], recipe, view, "radar" in needs)
+    notes = [f"{p.recording or p.file}: {p.message}" for p in found.problems]
+    if lost := len(training) - len(kept):
+        notes.append(f"{lost} of {len(training)} recordings of {how.data} give no clips.")
+    return Filmed([entry for entry, _ in kept], [starts for _, starts in kept], recipe, view, needs, tuple(notes))
 
 
 def _side(training: Sequence[Recording], how: Recorded, held: bool) -> list[Recording]:
@@ -204,20 +214,30 @@ def _side(training: Sequence[Recording], how: Recorded, held: bool) -> list[Reco
     return list(part.test if held else part.train)
 
 
-def _has(entry: Entry, need: str) -> bool:
-    if need == "radar":
-        echo = entry.radar()
-        return echo is not None and echo.kind is not None and echo.iq.ndim == 2 and bool(echo.valid.any())
-    return need in entry.signals and len(usable(entry.signals[need])) > 1
+def _has(entry: Entry, need: str, rate_hz: float) -> bool:
+    if need != "radar":
+        return need in entry.signals and len(usable(entry.signals[need])) > 1
+    echo = entry.radar()
+    # range bins, as often as the view: a slower radar would be heard to stand still every now and then
+    ranges = echo is not None and echo.kind is not None and echo.iq.ndim == 2 and bool(echo.valid.any())
+    return ranges and echo is not None and float(np.median(np.diff(echo.times_s))) * rate_hz < 1.05
 
 
-def _starts(entry: Entry, frames: int, pulse: bool = True) -> list[int]:
-    """Return where clips may begin: face, and pulse if it is needed, there all the time."""
-    record, about = entry.record, entry.about
-    good = record.valid
-    if pulse:
-        wave = on_grid(entry.signals["pulse"], about["start_s"], record.rate_hz, len(record.valid))
-        good = good & np.isfinite(wave)
+def _offers(entry: Entry) -> list[str]:
+    """Name what an entry has, for a message."""
+    echo = entry.radar()
+    return [*entry.signals, *(["a radar without range bins or too slow"] if echo is not None else [])]
+
+
+def _starts(entry: Entry, frames: int, needs: Collection[str] = ("pulse",)) -> list[int]:
+    """Return where clips may begin: the face there all the time, and what is needed."""
+    record, begin = entry.record, entry.about["start_s"]
+    good, count = record.valid, len(record.valid)
+    for name in set(needs) & (BESIDE | {"pulse"}):
+        good = good & np.isfinite(wave_of(entry, name, begin, record.rate_hz, count))
+    echo = entry.radar() if "radar" in needs else None
+    if echo is not None:
+        good = good & hears(echo, begin + np.arange(count) / record.rate_hz)
     run = np.convolve(good, np.ones(frames), "valid") if len(good) >= frames else np.zeros(0)
     return [int(k) for k in np.flatnonzero(run > frames - 0.5)]
 
@@ -234,10 +254,15 @@ def sources(recipe: Recipe, task: Task, device: str, told: Told | None = None) -
     OutputError
         If something cannot be written.
     """
-    unknown = task.needs - GIVES
+    unknown = task.needs - GIVES - BESIDE
     if unknown:
         raise UsageError(
             f"The task needs {', '.join(sorted(unknown))}, which no source gives.", "Choose another task."
+        )
+    if recipe.simulated is not None and recipe.simulated.share > 0 and (beside := task.needs & BESIDE):
+        raise UsageError(
+            f"The task needs {', '.join(sorted(beside))}, which simulated people come without.",
+            "Learn from recordings alone (simulated=null), or choose another teacher.",
         )
     if not sum(how.share for how in [recipe.simulated, *recipe.recorded] if how is not None) > 0:
         raise UsageError("All shares of the recipe's data are 0.", "Give one of them more.")
@@ -278,6 +303,12 @@ def held_back(recipe: Recipe, task: Task, device: str, told: Told | None = None)
         found.append((how.share, banked(how, other, task, device, told) if bank else source))
     parts = [one for one in recipe.recorded if one.share > 0]
     return found + [(one.share, filmed(one, other, task.view, task.needs, held=True)) for one in parts]
+
+
+def notes_of(parts: Iterable[Source]) -> list[str]:
+    """Return what is wrong with the recordings among sources, once each."""
+    single = [one for part in parts for one in (part.by_domain() if isinstance(part, Evenly) else [part])]
+    return list(dict.fromkeys(note for one in single if isinstance(one, Filmed) for note in one.notes))
 
 
 def mixed(parts: Sequence[tuple[float, Source]], seed: int, first: int = 0) -> Iterator[Batch]:

@@ -25,6 +25,7 @@ UNITS: dict[str, dict[str, float]] = {
     "spo2": {"%": 1.0, "1": 100.0},
     "blood_pressure": {"mm[Hg]": 1.0, "mmHg": 1.0, "kPa": 7.50062},
     "skin_conductance": {"uS": 1.0, "S": 1e6, "nS": 1e-3},
+    "infrared": {"1": 1.0},
 }
 """What values of a reference may come in, and by what they are multiplied; the first is the unit of SIGNALS."""
 ZEROS = ("file", "first", "frames")

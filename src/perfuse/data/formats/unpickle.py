@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,10 @@ from perfuse.data.formats.files import WHOLE, brief, opened
 
 PLAIN = "biufc"
 """Kinds of numpy types that are numbers."""
+
+MOST_ITEMS = 10_000_000
+"""How many items a file may stand for, each counted as often as it is used: lists of lists that share their items make
+billions of a few hundred bytes. A capture of EquiPleth holds some 15 thousand."""
 
 
 class _RefusedError(Exception):
@@ -49,15 +54,16 @@ class _Array:
     """Stand-in of numpy.ndarray while it is being filled."""
 
     value: NDArray[Any]
+    objects: Sequence[Any] = ()
+    """What belongs into it where it holds no numbers, in the order of C whatever its own."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, data = state
         if kind.code in ("O", "O8", "O4"):
-            self.value = np.empty(len(data), object)
-            self.value[:] = [_plain(item) for item in data]
+            self.objects = list(data)
+            self.value = np.empty(len(self.objects), object).reshape(shape)
         else:
-            self.value = np.frombuffer(_bytes(data), kind.real())
-        self.value = self.value.reshape(shape, order="F" if fortran else "C")
+            self.value = np.frombuffer(_bytes(data), kind.real()).reshape(shape, order="F" if fortran else "C")
 
 
 def _bytes(data: Any) -> bytes:
@@ -115,22 +121,46 @@ class _Loader(pickle.Unpickler):
         return KNOWN[module, name]
 
 
-def _plain(value: Any) -> Any:
-    """Replace stand-ins within containers by what they stand for."""
-    if isinstance(value, _Array):
-        return value.value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return type(value)(_plain(item) for item in value)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, _Type):
-        raise _RefusedError("a bare numpy type")
-    return value
+class _Plain:
+    """Replaces stand-ins within containers by what they stand for; what is shared is made once."""
+
+    def __init__(self) -> None:
+        self.made: dict[int, tuple[Any, int] | None] = {}
+
+    def of(self, value: Any) -> tuple[Any, int]:
+        """Return what a value stands for, and how many items that is."""
+        if isinstance(value, _Type):
+            raise _RefusedError("a bare numpy type")
+        if not isinstance(value, (_Array, dict, list, tuple, set, frozenset)):
+            return value, 1
+        if id(value) not in self.made:
+            self.made[id(value)] = None
+            self.made[id(value)] = self._container(value)
+        made = self.made[id(value)]
+        if made is None:
+            raise ValueError("a container holds itself")
+        return made
+
+    def _container(self, value: Any) -> tuple[Any, int]:
+        items: Iterable[Any] = value
+        if isinstance(value, _Array):
+            items = value.objects
+        elif isinstance(value, dict):
+            items = chain.from_iterable(value.items())
+        inside = [self.of(item) for item in items]
+        found, count = [item for item, _ in inside], 1 + sum(size for _, size in inside)
+        if count > MOST_ITEMS:
+            raise ValueError(f"it unfolds into more than {MOST_ITEMS} items")
+        if isinstance(value, _Array):
+            for place, item in enumerate(found):
+                value.value.reshape(-1)[place] = item
+            return value.value, count
+        return dict(zip(found[::2], found[1::2])) if isinstance(value, dict) else type(value)(found), count
 
 
 def _load(file: BinaryIO, path: Path) -> Any:
     try:
-        return _plain(_Loader(file, encoding="latin1").load())
+        return _Plain().of(_Loader(file, encoding="latin1").load())[0]
     except _RefusedError as error:
         raise SourceError(
             f"{path} is a pickle that asks for {error}; such a file can run code, so it is refused.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import nn
 
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.learn import checkpoint
-from perfuse.learn.recipe import Recipe, Simulated, build
+from perfuse.learn.recipe import Recipe, build
+from perfuse.learn.sources import filmed, mixed
 from perfuse.nn.losses import spectrum
 from perfuse.papers.rpm_distill.problem import compare
 from perfuse.papers.rpm_distill.task import RpmTask
@@ -45,9 +47,13 @@ class Gates:
     said, taught, truth : ndarray, (N,)
         Strongest line of the student's and the teacher's wave, and the true rate, per minute; NaN without any.
     right : ndarray of bool, (N,)
-        Where the teacher is within 5 a minute of the truth.
+        Where the teacher is within ``close`` of the truth.
     domains, qualities : tuple of str
         Of each clip, and of its radar where that teaches; empty where unknown.
+    close : float
+        What still counts as right, per minute.
+    vital : str
+        What the rates are of: pulse or respiration.
     """
 
     per_min: Floats
@@ -61,16 +67,19 @@ class Gates:
     right: NDArray[np.bool_]
     domains: tuple[str, ...]
     qualities: tuple[str, ...]
+    close: float
+    vital: str
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a clip: for a table."""
         parts = ("mix_peak", "mix_off_peak", "mix_shape")
+        rate = "heart_rate" if self.vital == "pulse" else "respiratory_rate"
         return [
             {
                 "clip": k,
                 "domain": self.domains[k],
                 "radar": self.qualities[k],
-                "heart_rate": round(float(self.truth[k]), 2),
+                rate: round(float(self.truth[k]), 2),
                 "student": float(self.said[k]),
                 "teacher": float(self.taught[k]),
                 "teacher_right": int(self.right[k]),
@@ -91,14 +100,17 @@ class Gates:
 
 
 def gates_of(folder: str | Path, clips: int = 16) -> Gates:
-    """Show a trained policy people whom its training never saw.
+    """Show a trained policy people whom its student never saw.
+
+    They are simulated, of the training's domains. After a training on recordings alone they are the people of those
+    recordings whom the policy learnt from.
 
     Parameters
     ----------
     folder : str or Path
         Of a training with a teacher. Its teacher is read anew from where the recipe says.
     clips : int
-        1 to 4096, of the training's domains.
+        1 to 4096.
 
     Raises
     ------
@@ -111,14 +123,22 @@ def gates_of(folder: str | Path, clips: int = 16) -> Gates:
         raise UsageError(f"{clips} clips were asked for.", f"Pass 1 to {MOST}.")
     task, recipe = opened(Path(folder))
     found: list[Gates] = []
-    how = recipe.simulated or Simulated()
-    batches = stream(
-        task.view, batch=min(clips, 16), frames=recipe.crop or recipe.frames, seed=recipe.seed + OTHER,
-        domains=how.domains, radar="radar" in task.needs, device="cpu", **how.asked,
-    )  # fmt: skip
+    batches = _strangers(task, replace(recipe, batch=min(clips, 16), frames=recipe.crop or recipe.frames))
     while sum(len(one.gate) for one in found) < clips:
         found.append(looked(task, next(batches)))
     return _joined(found, clips)
+
+
+def _strangers(task: RpmTask, recipe: Recipe) -> Iterator[Batch]:
+    """Yield clips of people whom the student never saw."""
+    how = recipe.simulated
+    if how is None or not how.share:
+        other, real = replace(recipe, seed=recipe.seed + OTHER), [one for one in recipe.recorded if one.share > 0]
+        return mixed([(one.share, filmed(one, other, task.view, task.needs, held=True)) for one in real], other.seed)
+    return stream(
+        task.view, batch=recipe.batch, frames=recipe.frames, seed=recipe.seed + OTHER, domains=how.domains,
+        radar="radar" in task.needs, device="cpu", **how.asked,
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -151,6 +171,8 @@ def looked(task: RpmTask, batch: Batch) -> Gates:
         right=_plain(good) > 0,
         domains=tuple(one.domain for one in batch.settings) or ("",) * len(wave),
         qualities=tuple(one.radar_quality if radar else "" for one in batch.settings) or ("",) * len(wave),
+        close=vital.close,
+        vital=vital.name,
     )
 
 
@@ -201,5 +223,6 @@ def _joined(found: list[Gates], clips: int) -> Gates:
         parts = [getattr(one, name) for one in found]
         return np.concatenate(parts)[:clips] if isinstance(parts[0], np.ndarray) else sum(parts, ())[:clips]
 
-    names = [name for name in Gates.__dataclass_fields__ if name != "per_min"]
-    return Gates(per_min=found[0].per_min, **{name: cut(name) for name in names})
+    whole = ("per_min", "close", "vital")
+    names = [name for name in Gates.__dataclass_fields__ if name not in whole]
+    return replace(found[0], **{name: cut(name) for name in names})

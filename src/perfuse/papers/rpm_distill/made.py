@@ -39,14 +39,26 @@ def vital_of(vital: str, band: str, network: str, trust: bool) -> Vital:
     return BANDS[vital, band]
 
 
-def made(network: str, size: int, rate_hz: float, width: int, judge: Trust | None, vital: Vital) -> nn.Module:
-    """Return what learns, before it has.
+def made(
+    network: str,
+    size: int,
+    rate_hz: float,
+    width: int,
+    judge: Trust | None,
+    vital: Vital,
+    released: frozenset[str] = frozenset(),
+) -> nn.Module:
+    """Return what learns, before it has; ``released`` is what FactorizePhys is to do as the authors' release does.
 
     Raises
     ------
     UsageError
-        If a radar is to be heard at another rate than its own.
+        If a radar is to be heard at another rate than its own, or another network to do as the release does.
     """
+    if network != "factorizephys" and (odd := released & {"together", "blue-first"}):
+        raise UsageError(
+            f"{' and '.join(sorted(odd))} as released: asked of {network}.", "Only factorizephys is the release's."
+        )
     if network in SENSES:
         if rate_hz != RATE_HZ:
             raise UsageError(f"A radar network at {rate_hz:g} Hz was asked for.", f"It hears {RATE_HZ:g} a second.")
@@ -54,7 +66,10 @@ def made(network: str, size: int, rate_hz: float, width: int, judge: Trust | Non
     if network.startswith("small"):
         breath, pos = vital.name == "respiration", network == "small-pos"
         return Student(Compact(rate_hz=rate_hz, width=width, breath=breath, named=pos), judge, vital.name)
-    return Student(FactorizePhys(padded=size < SMALLEST, level=255.0), judge)
+    student = FactorizePhys(
+        padded=size < SMALLEST, level=255.0, reverse="blue-first" in released, alone="together" not in released
+    )
+    return Student(student, judge)
 
 
 def schedule_of(asked: Mapping[str, Any]) -> Schedule:

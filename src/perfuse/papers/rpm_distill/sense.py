@@ -1,4 +1,6 @@
-"""Who teaches: a radar network, a contact sensor, or any other network. Each says a wave of a batch.
+"""Who teaches: a radar network, a contact sensor, an ECG or what else was recorded, or any other network.
+
+Each says a wave of a batch.
 
 The method needs a second signal and nothing more, so all are used alike: same losses, same policy.
 """
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.view import Crop, Grid
 from perfuse.learn import checkpoint
-from perfuse.learn.sources import SPAN
+from perfuse.learn.sources import BESIDE, SPAN
 from perfuse.methods.bundle import MODEL_FILE, parse_card, read_files
 from perfuse.methods.network import Network
 from perfuse.nn.frozen import Frozen
@@ -37,7 +39,10 @@ SENSES: dict[str, Callable[[], nn.Module]] = {
 }
 """Networks that read a radar."""
 CONTACT, RADAR = "contact", "radar"
-NEEDS = "Name a run of a radar-teacher, a bundle of any network, or contact: model.teacher=..."
+NEEDS = (
+    f"Name a run of a radar-teacher, a bundle of any network, {CONTACT}, or, for recordings that have one, "
+    f"{', '.join(sorted(BESIDE))}: model.teacher=..."
+)
 BREATH_NEEDS = "Name a bundle of a network that tells respiration, or radar, which is a chest's own movement."
 RECIPE = "recipe.json"
 RATE_HZ = 30.0
@@ -109,6 +114,28 @@ class Contact(nn.Module):
         return torch.where(batch.contact_valid, batch.contact, 0.0)
 
 
+class Beside(nn.Module):
+    """What was recorded beside the film and is no label: an ECG, an arterial pressure, an infrared camera's pulse."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.signal = name
+        self.needs = frozenset({name})
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return its wave, (B, T).
+
+        Raises
+        ------
+        UsageError
+            If the clips came without it.
+        """
+        if batch.taught is None or self.signal not in batch.taught:
+            raise UsageError(f"The clips came without {self.signal}.", "Choose recordings that have it.")
+        wave: Tensor = batch.taught[self.signal]
+        return wave
+
+
 class Other(nn.Module):
     """Another network that sees the same clips, from its bundle."""
 
@@ -134,7 +161,7 @@ class Other(nn.Module):
             )
         if self.asked.weighted:
             clips = np.concatenate([clips, np.ones_like(clips[..., :1])], -1)
-        said = np.stack([self.asked.run(clip).pulse for clip in clips])
+        said = np.stack([np.asarray(getattr(self.asked.run(clip), self.vital.name)) for clip in clips])
         return torch.from_numpy(said).to(batch.clip.device)
 
 
@@ -144,8 +171,9 @@ def load_teacher(name: str, view: Grid | Crop, vital: Vital = PULSE) -> nn.Modul
     Parameters
     ----------
     name : str
-        Of the pulse: ``contact``; the folder of a training of a radar network; or a bundle of any network of the
-        student's view. Of breathing: ``radar``, or such a bundle.
+        Of the pulse: ``contact``; a name of :data:`perfuse.learn.sources.BESIDE`, of recordings; the folder of a
+        training of a radar network; or a bundle of any network of the student's view. Of breathing: ``radar``, or
+        such a bundle.
     view : Grid or Crop
         Of the student.
     vital : Vital
@@ -167,6 +195,8 @@ def load_teacher(name: str, view: Grid | Crop, vital: Vital = PULSE) -> nn.Modul
         return Chest()
     if name == CONTACT:
         return Contact()
+    if name in BESIDE:
+        return Beside(name)
     if (place / RECIPE).is_file():
         return Radar(load_radar(place))
     raise SourceError(f"There is no teacher at {place}.", NEEDS)
@@ -215,7 +245,10 @@ def _bundled(place: Path, view: Grid | Crop, vital: Vital) -> Other:
             f"The teacher of {place} sees {spec.view}, the student {view}.",
             "Let both see the same: model.size and model.rate_hz, or another student.",
         )
-    return Other(Network(content, name), vital)
+    network = Network(content, name)
+    if vital.name == "respiration" and not network.breathes:
+        raise UsageError(f"The network of {place} tells nothing of breathing.", BREATH_NEEDS)
+    return Other(network, vital)
 
 
 def radar_of(batch: Batch) -> Tensor:

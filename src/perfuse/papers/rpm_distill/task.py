@@ -39,6 +39,10 @@ WEIGHTS = {"supervised": 1.0, "distil": 1.0, "quality": 0.0}
 DOUBT = 0.2
 """Weight of the loss ``quality``, where there is a judge. ASSUMED."""
 LATEST_S = 2.0
+RELEASED = ("dropout", "coefficients", "turned", "together", "blue-first")
+"""What the authors' release does and we do not, on request: the policy's dropout weighs the student's losses; its
+second attention, which learns nothing, is there; the radar of a batch is turned by a random angle before its
+frozen teacher; clips of a batch share a zero in the attention of FactorizePhys; colours come as blue, green, red."""
 
 
 class RpmTask:
@@ -77,6 +81,8 @@ class RpmTask:
         For :class:`perfuse.papers.rpm_distill.bilevel.Schedule`, but for its weights, which are those of the losses.
     look : int
         Steps between two looks of a radar network at people held back.
+    as_released : sequence of str
+        Of :data:`RELEASED`.
 
     Raises
     ------
@@ -106,12 +112,16 @@ class RpmTask:
         trust: bool = False,
         schedule: Mapping[str, Any] | None = None,
         look: int = 100,
+        as_released: Sequence[str] = (),
     ) -> None:
         one_of("network", network, tuple(SIZES))
         one_of("mode", mode, MODES)
         within("labels", labels, 1.0)
         within("teacher_spoiled", teacher_spoiled, 1.0)
         within("teacher_late_s", teacher_late_s, LATEST_S)
+        for what in as_released:
+            one_of("as_released", what, RELEASED)
+        self.released = frozenset(as_released)
         self.vital = vital_of(vital, band, network, trust)
         self.network, self.mode, self.labels, self.spoiled = network, mode, labels, teacher_spoiled
         self.shape, self.look = shape, max(1, look)
@@ -120,7 +130,7 @@ class RpmTask:
         self.view: Grid | Crop = Crop(size, rate_hz) if network == "factorizephys" else Grid(size, size, rate_hz)
         self.senses = network in SENSES
         judge = Trust(1, rate_hz=rate_hz) if trust and not self.senses else None
-        self.student: nn.Module = made(network, size, rate_hz, width, judge, self.vital)
+        self.student: nn.Module = made(network, size, rate_hz, width, judge, self.vital, self.released)
         self.weights: Mapping[str, float] = WEIGHTS | ({"quality": DOUBT} if judge else {})
         self.teacher: nn.Module | None = None
         self.learner: Learner | None = None
@@ -130,7 +140,7 @@ class RpmTask:
         if not self.senses and teacher:
             self.teacher = helpers["teacher"] = load_teacher(teacher, self.view, self.vital)
         if not self.senses and mode.startswith("policy"):
-            policy = Policy(blind=mode == "policy-blind")
+            policy = Policy(blind=mode == "policy-blind", coefficients="coefficients" in self.released)
             self.learner = helpers["learner"] = Learner(policy, schedule_of(schedule or {}))
         self.helpers: nn.Module = nn.ModuleDict(helpers)
         self.needs = frozenset({vital}) | ({"radar"} if self.senses else getattr(self.teacher, "needs", set()))
@@ -176,13 +186,15 @@ class RpmTask:
         """
         if self.teacher is None:
             raise UsageError(f"The mode {self.mode} wants a teacher.", NEEDS)
+        if "turned" in self.released and batch.radar is not None:
+            batch = replace(batch, radar=rotated(batch.radar, 2 * torch.pi * torch.rand(1)))
         with torch.no_grad():
             return spoiled(full(self.teacher(batch)), batch.items, self.spoiled)
 
     def advise(self, seen: Compared, good: Tensor) -> Advice:
         """Return how far the teacher is believed, without gradient; ``good`` (B,) is where it is right."""
         if self.learner is not None:
-            return advised(self.learner.policy, seen.relation)
+            return advised(self.learner.policy, seen.relation, dropout="dropout" in self.released)
         gate = good if self.mode == "oracle" else torch.ones_like(good)
         return Advice(gate, torch.full_like(seen.parts, 1 / len(PARTS)))
 

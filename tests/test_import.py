@@ -31,6 +31,11 @@ def test_a_published_network_becomes_a_bundle(tmp_path, capsys):
     assert method.card.name == "mine"
     assert method.card.provenance == "paper"
     assert (method.view.size, method.view.margin) == (72, 1.8)
+    assert main(["import", "physnet", str(tmp_path / "theirs.pth"), str(tmp_path / "mine")]) == 0
+    assert "in the place of the bundle mine that was there" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "file").write_text("")
+    assert main(["import", "physnet", str(tmp_path / "theirs.pth"), str(tmp_path / "file")]) == 4
+    assert "cannot be made a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", IMPORTERS)

@@ -312,13 +312,18 @@ def test_a_set_is_read_whole(tmp_path, prefix):
 def test_which_of_several_sets(tmp_path):
     one = publish(tmp_path / "w")
     other = publish(tmp_path / "w", "COHFACE_COHFACE_LQC2F", seed=1)
-    with pytest.raises(SourceError, match=r"several sets.*COHFACE_COHFACE, PURE_UBFC"):
+    with pytest.raises(SourceError, match=r"several sets.*--member COHFACE_COHFACE or PURE_UBFC"):
         import_published(tmp_path / "w")
     assert same(import_published(tmp_path / "w", "PURE_UBFC")[0], one)
     found, card = import_published(tmp_path / "w", "cohface_cohface")
     assert same(found, other)
     assert card["view"]["rate_hz"] == 20.0
     assert card["window_s"] == 8.0
+    for begin in ("PURE", "pure_ubfc_LQC2F", "P"):
+        assert same(import_published(tmp_path / "w", begin)[0], one)
+    publish(tmp_path / "w", "PURE_PURE_LQC2F", seed=2)
+    with pytest.raises(SourceError, match="'pure' may be PURE_PURE or PURE_UBFC"):
+        import_published(tmp_path / "w", "pure")
     with pytest.raises(SourceError, match=r"no set 'PURE_UBFCC'.*Did you mean 'PURE_UBFC'"):
         import_published(tmp_path / "w", "PURE_UBFCC")
 
@@ -331,8 +336,57 @@ def test_quantisers_are_those_of_the_name_before_augmentation(tmp_path):
             tmp_path / "w" / f"{start}_MMPD_AUG_LQC2F_rPPG_Epoch30.pth"
         )
     assert same(import_published(tmp_path / "w", "PURE_MMPD_AUG")[0], net)
-    with pytest.raises(SourceError, match="PURE_MMPD_AUG, UBFC_MMPD_AUG"):
+    with pytest.raises(SourceError, match="PURE_MMPD_AUG or UBFC_MMPD_AUG"):
         import_published(tmp_path / "w")
+
+
+def test_levels_of_other_data_are_not_borrowed(tmp_path):
+    publish(tmp_path / "w", "MMPD_MMPD_LQC2F")
+    for path in sorted((tmp_path / "w").glob("*th_LQ*")):
+        path.rename(path.with_name(path.name.replace("MMPD_MMPD", "V4V_V4V")))
+    with pytest.raises(SourceError, match=r"MMPD_MMPD.* lacks the levels of 1 bits"):
+        import_published(tmp_path / "w", "MMPD_MMPD")
+
+
+NAMES = {
+    "COHFACE_COHFACE_LQC2F": ("COHFACE", 20.0),
+    "intra_V4V_LQC2F": ("V4V", 25.0),
+    "V4V-V4V_LQC2F": ("V4V", 25.0),
+    "UBFC_rPPG_PURE_LQC2F": ("UBFC", 30.0),
+    "mine": ("its name does not tell", 30.0),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_tells_what_was_learnt_from(tmp_path, name):
+    net = publish(tmp_path / "w", name)
+    found, card = import_published(tmp_path / "w")
+    assert same(found, net)
+    assert NAMES[name][0] in card["title"]
+    assert card["view"]["rate_hz"] == NAMES[name][1]
+    assert ("are assumed" in card["limits"]) is (name == "mine")
+
+
+SHAPES = {
+    "model": lambda state: {"model": state, "epoch": 3},
+    "net": lambda state: {"net": state},
+    "beside": lambda state: {**state, "epoch": 3},
+    "prefixed": lambda state: {f"model.{name}": value for name, value in state.items()},
+    "counted": lambda state: {**state, "total_ops": torch.zeros(1), "stem3.total_params": torch.zeros(1)},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_checkpoints_come_in_several_shapes(tmp_path, shape):
+    net = publish(tmp_path / "w")
+    (tmp_path / "w" / "deep").mkdir()
+    for number, path in enumerate(sorted((tmp_path / "w").glob("*.pth"))):
+        state = torch.load(path, weights_only=True)
+        state = next((part for part in state.values() if isinstance(part, dict)), state)
+        path.unlink()
+        ends = (".pth", ".pt", ".PTH", ".pth.tar")[number % 4]
+        torch.save(SHAPES[shape](state), path.parent / ("deep" if number % 2 else "") / f"{path.stem}{ends}")
+    assert same(import_published(tmp_path / "w")[0], net)
 
 
 class Bomb:
@@ -354,6 +408,18 @@ def spoil_twice(folder):
 
 def spoil_levels(folder):
     torch.save({"quantizer.embeddings.weight": torch.zeros(4, 1)}, folder / f"{SET}_3th_LQ_Epoch3.pth")
+
+
+def spoil_complex(folder):
+    torch.save({"quantizer.embeddings.weight": torch.zeros(8, 1) * 1j}, folder / f"{SET}_3th_LQ_Epoch3.pth")
+
+
+def spoil_sparse(folder):
+    torch.save({"quantizer.embeddings.weight": torch.eye(8).to_sparse()}, folder / f"{SET}_3th_LQ_Epoch3.pth")
+
+
+def spoil_whole(folder):
+    torch.save({"quantizer.embeddings.weight": torch.arange(8)[:, None]}, folder / f"{SET}_3th_LQ_Epoch3.pth")
 
 
 def spoil_kind(folder):
@@ -412,8 +478,11 @@ def change(folder, key, how, name=None):
         (spoil_missing, r"PURE_UBFC in .* lacks the levels of 3 bits\."),
         (spoil_network, r"PURE_UBFC in .* lacks the network\."),
         (spoil_twice, "are the same part of one set"),
-        (spoil_levels, r"3th_LQ_Epoch3.pth holds levels of the shape \(4, 1\), not \(8, 1\)"),
+        (spoil_levels, r"3th_LQ_Epoch3.pth holds levels of the shape \(4, 1\).*, not \(8, 1\)"),
         (spoil_kind, "is no quantiser"),
+        (spoil_complex, "something else than plain numbers, in quantizer"),
+        (spoil_sparse, "something else than plain numbers, in quantizer"),
+        (spoil_whole, r"torch.int64, not \(8, 1\) of float"),
         (spoil_shape, r"lack stages.1.mix.log_decay"),
         (spoil_both_shapes, r"another LQ-rPPG: stages.1.mix.log_decay is \(2, 128, 47\), not \(2, 128, 48\)"),
         (spoil_number, "not finite, in stem3.0.bias"),
@@ -435,6 +504,10 @@ def test_what_is_not_as_published_is_refused_in_words(tmp_path, spoil, words):
 def test_folders_without_weights(tmp_path):
     with pytest.raises(SourceError, match="no folder"):
         import_published(tmp_path / "none")
+    (tmp_path / "PURE_UBFC_LQC2F_rPPG_Epoch10.pth").write_bytes(b"")
+    with pytest.raises(SourceError, match="is one file of a set"):
+        import_published(tmp_path / "PURE_UBFC_LQC2F_rPPG_Epoch10.pth")
+    (tmp_path / "PURE_UBFC_LQC2F_rPPG_Epoch10.pth").unlink()
     with pytest.raises(SourceError, match="no published LQ-rPPG weights"):
         import_published(tmp_path)
 

@@ -27,6 +27,7 @@ from perfuse.data.recording import Recording, Signal
 from perfuse.methods import get_method
 from perfuse.pipeline.answer import Context, measure_face
 from perfuse.pipeline.replay import replay
+from perfuse.radar.record import RadarRecord
 from perfuse.synth.layouts.folder import make
 from perfuse.synth.layouts.known import get_layout
 from perfuse.synth.layouts.plan import people, plan
@@ -263,6 +264,58 @@ def test_no_reference_is_no_reason_to_stop(ubfc, tmp_path):
     done = prepare([bare], Trace(), tmp_path)
     assert done.made == 1
     assert [(p.kind, p.dropped) for p in done.problems] == [("missing", False)]
+
+
+def lasting(start_s, seconds, rate_hz=30.0):
+    return Signal.uniform(np.sin(np.arange(round(seconds * rate_hz)) / 5), rate_hz, start_s)
+
+
+def odd():
+    """A reader that meets something it does not expect in a file."""
+    return {"pulse": Signal(np.array([0.0, 2.0, 1.0]), np.ones(3))}
+
+
+def odd_radar():
+    return np.zeros((0, 2)).reshape(0, -1)
+
+
+def test_a_reader_that_stumbles_stops_nobody_else(ubfc, tmp_path):
+    film = ubfc / "subject1" / "vid.avi"
+    good = Recording("own", "good", "a", partial(open_film, film), partial(dict, pulse=lasting(0, SECONDS)), (film,))
+    bad = Recording("own", "bad", "b", partial(open_film, film), odd, (film,), radar=odd_radar)
+    done = prepare([bad, good], Trace(), tmp_path)
+    assert list(done.entries) == ["bad", "good"]
+    assert {(p.kind, p.recording, p.dropped) for p in done.problems} == {("unreadable", "bad", False)}
+    said = [p.message for p in done.problems]
+    assert said == [
+        "It cannot be read (times of a signal must be finite and increase).",
+        "It cannot be read (cannot reshape array of size 0 into shape (0,newaxis)).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "seconds", "kinds"),
+    [
+        (0.0, SECONDS, []),
+        (-0.83, SECONDS + 0.83, []),  # EquiPleth's pulse
+        (0.0, SECONDS + 2.5, []),  # stopped by hand
+        (0.0, SECONDS + 4.0, ["assumed"]),
+        (0.5, 60.0, ["assumed"]),
+        (-30.0, SECONDS + 60.0, []),  # MAHNOB-HCI's, placed by a trigger
+        (-30.0, SECONDS + 20.0, ["short"]),
+    ],
+)
+def test_what_goes_on_long_after_the_video_is_told(ubfc, tmp_path, start_s, seconds, kinds):
+    film = ubfc / "subject1" / "vid.avi"
+    pulse = lasting(start_s, seconds)
+    cells = RadarRecord(pulse.times_s, np.ones((len(pulse), 2), np.complex64), np.ones(len(pulse), bool))
+    recording = Recording(
+        "own", "a", "a", partial(open_film, film), partial(dict, pulse=pulse), (film,), radar=lambda: cells
+    )
+    done = prepare([recording], Trace(), tmp_path)
+    assert [(p.kind, p.dropped) for p in done.problems] == [(kind, False) for kind in kinds] * 2
+    for name, problem in zip(("pulse", "radar"), done.problems):
+        assert f"Its {name} lasts from {pulse.times_s[0]:.1f} to {pulse.times_s[-1]:.1f} s, the" in problem.message
 
 
 def test_where_nothing_can_be_written_is_told(ubfc, tmp_path):

@@ -367,6 +367,11 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, monkeypatch, capsys
         ({"samples": np.zeros((300, 64, 2), np.int16)}, r"\(300, 64, 2\)"),
         ({"samples": np.zeros((300, 256), np.int16)}, r"\(300, 256\)"),
         ({"valid": np.zeros(300, bool)}, "what arrived"),
+        ({"valid": np.full(300, np.nan)}, "neither 0 nor 1"),
+        ({"valid": np.full(300, 2)}, "neither 0 nor 1"),
+        ({"valid": np.full(300, "no")}, "valid of type"),
+        ({"samples": np.zeros((300, 256, 2), complex)}, "samples of type complex128"),
+        ({"times_s": np.arange(300) + 0j}, "times_s of type complex128"),
         ({"valid": None}, "valid"),
         ({"samples": None}, "Expected is .* samples, times_s, valid"),
         ({"config_slope_hz_s": None}, "slope_hz_s"),
@@ -380,7 +385,17 @@ def test_damaged_recordings_of_our_own_are_refused(taken, raw, tmp_path, changes
         open_radar(tmp_path / "radar.npz")
 
 
-@pytest.mark.parametrize("shape", [(60, 2, 8, 16), (60, 8, 2, 16, 8), (60, 2, 8, 16, 4)])
+def test_times_that_do_not_fit_the_rate_are_told(taken, raw, tmp_path):
+    short = {"samples": raw[:300], "valid": taken.valid[:300]}
+    for rate, told in ((100.0, 1), (121.0, 0)):
+        write_npz(tmp_path / "radar.npz", taken, **short, times_s=np.arange(300) / rate)
+        record = open_radar(tmp_path / "radar.npz")
+        assert record.times_s == pytest.approx(np.arange(300) / rate)
+        note = "the times say 100 chirps a second, but config_frame_rate_hz 120; the times count"
+        assert record.notes == (note,) * told
+
+
+@pytest.mark.parametrize("shape", [(60, 2, 8, 16), (60, 8, 2, 16, 8), (60, 2, 8, 16, 4), (0, 2, 8, 16, 8)])
 def test_cubes_of_another_shape_are_refused(tmp_path, shape):
     savemat(tmp_path / "mmwave.mat", {"mmwave": np.zeros(shape)})
     with pytest.raises(SourceError, match="shape"):

@@ -20,6 +20,7 @@ from reader_scenes.making import (
     even,
     film,
     opened,
+    png,
     put,
     table,
     wave,
@@ -47,6 +48,68 @@ def test_physdrive_radar_becomes_complex_and_marks_what_is_lost(copy):
     savemat(root / "AFH1" / "AS" / "mmwave.mat", {"mmwave": cube[:, :, :4]})
     with pytest.raises(SourceError, match=r"mmwave\.mat has the shape \(6, 2, 4, 16, 8\)"):
         by_id("physdrive", root)[0]["AFH1/AS"].radar()
+    savemat(root / "AFH1" / "AS" / "mmwave.mat", {"mmwave": cube[:0]})
+    with pytest.raises(SourceError, match=r"mmwave\.mat has the shape \(0, 2, 8, 16, 8\)"):
+        by_id("physdrive", root)[0]["AFH1/AS"].radar()
+
+
+def driver(root: Path, numbers: range, **labels: int) -> Path:
+    """Write a session of PhysDrive: crops of these numbers, labels of so many samples, 20 s of radar."""
+    session = root / "AFH1" / "AS"
+    (session / "Label").mkdir(parents=True)
+    png(session / "Align" / f"{numbers[0]}.png", 20)
+    for number in numbers[1:]:
+        (session / "Align" / f"{number}.png").hardlink_to(session / "Align" / f"{numbers[0]}.png")
+    for key, count in labels.items():
+        savemat(session / "Label" / f"{key}.mat", {key: wave(count)[None]})
+    savemat(session / "mmwave.mat", {"mmwave": np.ones((400, 2, 8, 16, 8), np.float32)})
+    return root
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("cut", [90, 3])
+def test_physdrive_pictures_that_are_missing_at_the_start_stretch_nothing(first, cut, tmp_path):
+    root = driver(tmp_path, range(first + cut, first + 600), BVP=600, ECG=600, HR=20)
+    recording = by_id("physdrive", root)[0]["AFH1/AS"]
+    times_s, warnings = opened(recording)
+    begin_s = (first + cut - 1) / 30  # numbers tell no more than that: 0 may have been the first, or 1
+    np.testing.assert_allclose(times_s, even(600 - cut, 30, begin_s))
+    assert f"The pictures begin with {first + cut}.png: {begin_s:.2f} s before are assumed" in " ".join(warnings)
+    for name, rate in (("pulse", 30), ("ecg", 30), ("heart_rate", 1)):
+        signal = recording.signals()[name]
+        np.testing.assert_allclose(signal.times_s, even(20 * rate, rate), atol=0.04)
+    assert recording.radar().notes == ()
+
+
+def test_physdrive_labels_that_were_cut_with_the_pictures_lie_on_them(tmp_path):
+    recording = by_id("physdrive", driver(tmp_path, range(901, 1501), BVP=600))[0]["AFH1/AS"]
+    np.testing.assert_allclose(recording.signals()["pulse"].times_s, opened(recording)[0])
+    assert recording.radar().notes == ("the length is 20.0 s, that of the pictures 50.0 s",)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "labels", "what"),
+    [
+        (range(510), {"BVP": 600}, "BVP.mat has 600 samples, and .*Align 510 pictures: which belong"),
+        (range(300), {"BVP": 600, "RESP": 600}, "BVP.mat has 600 samples, and .*Align 300 pictures: which"),
+        (range(300), {"BVP": 2000}, "BVP.mat has 2000 samples"),  # the radar says how long it was
+        (range(90, 600), {"BVP": 2000}, "510 pictures, without the first 89"),
+        (range(600), {"BVP": 600, "ECG": 500}, "ECG.mat has 500"),
+    ],
+)
+def test_physdrive_labels_that_do_not_fit_the_pictures_are_refused(numbers, labels, what, tmp_path):
+    recording = by_id("physdrive", driver(tmp_path, numbers, **labels))[0]["AFH1/AS"]
+    with pytest.raises(SourceError, match=what):
+        recording.signals()
+    if len(numbers) < 600 and numbers[0] == 0:
+        seconds = len(numbers) / 30
+        assert recording.radar().notes == (f"the length is 20.0 s, that of the pictures {seconds:.1f} s",)
+
+
+def test_physdrive_labels_of_their_own_rate_are_spread_over_the_pictures(tmp_path):
+    signals = by_id("physdrive", driver(tmp_path, range(1, 601), BVP=2000, SPO2=20))[0]["AFH1/AS"].signals()
+    np.testing.assert_allclose(signals["pulse"].times_s, even(2000, 100))
+    np.testing.assert_allclose(signals["spo2"].times_s, even(20, 1))
 
 
 def test_physdrive_clips_of_the_radar_are_told_and_left_out(copy):

@@ -182,7 +182,11 @@ def test_equipleth_labels_and_folds_in_every_form(labels, folds, about, tmp_path
 
 
 @pytest.mark.parametrize(
-    "content", [np.zeros((3, 3)), np.array(["a"]), np.zeros(1), np.array(None), np.array({"rgbd": 3}, dtype=object)]
+    "content",
+    [
+        *(np.zeros((3, 3)), np.array(["a"]), np.zeros(1), np.array(None), np.ones(9, complex)),
+        np.array({"rgbd": 3}, dtype=object),
+    ],
 )
 def test_equipleth_pulses_that_cannot_be(content, tmp_path):
     numbered_pictures(tmp_path / "rgb_files" / "v_5_1", ["rgbd_rgb_0.png"])

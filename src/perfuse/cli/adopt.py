@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from perfuse.cli.export import name_for
+from perfuse.cli.export import name_for, replaced
 from perfuse.cli.tables import terminal
 from perfuse.cli.train import require_extra
 
@@ -35,7 +35,7 @@ def adopt(
     bundle
         Folder to write.
     member
-        Which of several sets of weights in the folder, by the beginning of its files' names.
+        Which of several sets of weights in the folder: the name of the set, or how it begins.
     name
         What results call it; the name of the folder to write where that may be one.
     quiet
@@ -47,9 +47,10 @@ def adopt(
 
     student, card = import_published(network, Path(source), member)
     place = Path(bundle)
+    before = replaced(place)
     worst = export(student, card | {"name": name_for(place, name, card["name"])}, place)
     console = terminal(quiet=quiet)
     told = f"torch and ONNX differ by {worst:.1g} standard deviations at most"
-    console.print(f"{told}: {bundle}", soft_wrap=True)
+    console.print(f"{told}: {bundle}{before}", soft_wrap=True)
     console.print(f"[dim]use it: perfuse measure face.mp4 --model {bundle}[/dim]", soft_wrap=True)
     return 0

@@ -42,7 +42,7 @@ def export(
 
     task, card = open_run(Path(run))
     place = Path(bundle)
-    card["name"] = name_for(place, name, card["name"])
+    card["name"], before = name_for(place, name, card["name"]), replaced(place)
     if int8:
         found = export_int8(task.student, card, place)
         told = f"r {found.median_r:.3f} with the float network, {found.share:.2f} of its time"
@@ -50,7 +50,7 @@ def export(
         worst = write(task.student, card, place)
         told = f"torch and ONNX differ by {worst:.1g} standard deviations at most"
     console = terminal(quiet=quiet)
-    console.print(f"{told}: {bundle}", soft_wrap=True)
+    console.print(f"{told}: {bundle}{before}", soft_wrap=True)
     console.print(f"[dim]use it: perfuse measure face.mp4 --model {bundle}[/dim]", soft_wrap=True)
     return 0
 
@@ -60,3 +60,17 @@ def name_for(bundle: Path, asked: str | None, usual: str) -> str:
     from perfuse.methods.bundle import NAME
 
     return asked or (bundle.name if NAME.fullmatch(bundle.name) else usual)
+
+
+def replaced(bundle: Path) -> str:
+    """Say which bundle is in the way and will be written over; nothing if none is."""
+    from perfuse.core.errors import PerfuseError
+    from perfuse.methods.bundle import MODEL_FILE
+    from perfuse.methods.student import open_bundle
+
+    if not (bundle / MODEL_FILE).is_file():
+        return ""
+    try:
+        return f" (in the place of the bundle {open_bundle(bundle).card.name} that was there)"
+    except PerfuseError:
+        return " (in the place of what was there)"

@@ -13,8 +13,12 @@ from perfuse.data.dataset import fingerprint
 from perfuse.data.recording import Recording
 
 FORMAT = 1
-_ROOMS = ("core/frame.py", "core/view.py", "video", "face", "clip", "infer", "signal/motion.py", "pipeline/faces.py")
-"""What decides the samples of a view; any change in there makes new entries."""
+_ROOMS = (
+    *("core/frame.py", "core/view.py", "video", "face", "clip", "infer", "signal/motion.py", "pipeline/faces.py"),
+    *("data/formats", "data/readers", "data/clocks.py", "data/prepare.py", "radar"),
+)
+"""What decides the samples of a view, and the references and the radar beside it; any change in there makes new
+entries."""
 
 
 def default_cache() -> Path:
@@ -27,7 +31,7 @@ def default_cache() -> Path:
 
 @cache
 def code_state() -> str:
-    """Hash of the source that turns frames into samples, the face detector's weights included."""
+    """Hash of the source that turns frames into samples and files into references, with the face detector's weights."""
     import perfuse
 
     root, mark = Path(perfuse.__file__).parent, hashlib.blake2b(digest_size=8)

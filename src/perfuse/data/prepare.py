@@ -18,11 +18,17 @@ from perfuse.data.cache import entry_path
 from perfuse.data.entry import CorruptedError, Entry, read_entry, write_entry
 from perfuse.data.follow import follow
 from perfuse.data.labels import usable
-from perfuse.data.recording import Problem, Recording, Signal
+from perfuse.data.recording import F64, Problem, Recording, Signal
 from perfuse.radar.record import RadarRecord
 
 SHORT_S = 1.0
 """A reference that misses more than this of the video, at either end, is reported."""
+
+LONG_S, LONG_SHARE = 3.0, 0.1
+"""A reference that begins with the video, and goes on after it for more than this and this share of it, is reported:
+nothing but the common beginning ties the two together. Sensors are often stopped by hand, some seconds later. What
+begins well before its video was placed there by a clock (MAHNOB-HCI has 30 s on either side), and may end when it
+likes."""
 Progress = Callable[[float, float | None], None]
 
 
@@ -175,8 +181,8 @@ def _references(recording: Recording) -> tuple[dict[str, Signal], list[Problem]]
     signals: dict[str, Signal] = {}
     try:
         signals = recording.signals()
-    except SourceError as error:
-        problems.append(Problem("unreadable", _where(recording), error.problem, recording.id, dropped=False))
+    except (SourceError, ValueError) as error:
+        problems.append(_unreadable(recording, error))
         return {}, problems
     for name in [n for n, s in signals.items() if not len(usable(s))]:
         message = f"Its {name} has {len(signals[name])} samples, and no number among them."
@@ -193,18 +199,32 @@ def _references(recording: Recording) -> tuple[dict[str, Signal], list[Problem]]
 
 
 def _coverage(signals: dict[str, Signal], about: dict[str, Any], recording: Recording) -> list[Problem]:
-    """Name references that end before the video, or begin after it."""
+    """Name references that end before the video, begin after it, or go on long after it."""
     begin, end = about["start_s"], about["start_s"] + about["duration_s"]
     found = []
     for name, signal in signals.items():
         good = usable(signal).times_s
         slack = SHORT_S + (3.0 if name in ("beats", "heart_rate", "respiratory_rate", "spo2") else 0.0)
-        if good[0] > begin + slack or good[-1] < end - slack:
-            message = (
-                f"Its {name} lasts from {good[0]:.1f} to {good[-1]:.1f} s, the video from {begin:.1f} to {end:.1f} s."
-            )
-            found.append(Problem("short", _where(recording), message, recording.id, dropped=False))
+        for kind, text in _misfit(name, good, begin, end, slack):
+            found.append(Problem(kind, _where(recording), text, recording.id, dropped=False))
     return found
+
+
+def _misfit(name: str, times_s: F64, begin: float, end: float, slack: float) -> list[tuple[str, str]]:
+    """Return what is wrong with how a reference lies on its video: kind and sentence, or nothing."""
+    span = f"from {times_s[0]:.1f} to {times_s[-1]:.1f} s" if len(times_s) else "not a moment"
+    spans = f"Its {name} lasts {span}, the video from {begin:.1f} to {end:.1f} s"
+    if not len(times_s) or times_s[0] > begin + slack or times_s[-1] < end - slack:
+        return [("short", f"{spans}.")]
+    if times_s[0] > begin - SHORT_S and times_s[-1] > end + max(LONG_S, LONG_SHARE * (end - begin)):
+        return [("assumed", f"{spans}; that they begin together is assumed.")]
+    return []
+
+
+def _unreadable(recording: Recording, error: SourceError | ValueError) -> Problem:
+    """Return what to say of a reader that gave up: on purpose, or as numbers in a damaged file make no signal."""
+    what = error.problem if isinstance(error, SourceError) else f"It cannot be read ({error})."
+    return Problem("unreadable", _where(recording), what, recording.id, dropped=False)
 
 
 def _radar(recording: Recording, about: dict[str, Any], problems: list[Problem]) -> RadarRecord | None:
@@ -213,15 +233,12 @@ def _radar(recording: Recording, about: dict[str, Any], problems: list[Problem])
         return None
     try:
         radar = recording.radar()
-    except SourceError as error:
-        problems.append(Problem("unreadable", _where(recording), error.problem, recording.id, dropped=False))
+    except (SourceError, ValueError) as error:
+        problems.append(_unreadable(recording, error))
         return None
     told = [("quality", f"Of its radar, {note}.") for note in radar.notes]
     begin, end = about["start_s"], about["start_s"] + about["duration_s"]
-    good = radar.times_s[radar.valid]
-    if not len(good) or good[0] > begin + SHORT_S or good[-1] < end - SHORT_S:
-        span = f"from {good[0]:.1f} to {good[-1]:.1f} s" if len(good) else "not a moment"
-        told.append(("short", f"Its radar lasts {span}, the video from {begin:.1f} to {end:.1f} s."))
+    told += _misfit("radar", radar.times_s[radar.valid], begin, end, SHORT_S)
     problems += [Problem(kind, _where(recording), text, recording.id, dropped=False) for kind, text in told]
     return radar
 

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perfuse.core.errors import UsageError
+from perfuse.core.errors import OutputError, UsageError
 from perfuse.infer import Model
 from perfuse.methods.bundle import CARD_FILE, METADATA_KEY, MODEL_FILE, SCHEMA
 from perfuse.methods.network import ATTENTION, OPTIONAL, PULSE, QUALITY, RESPIRATION, RESPIRATION_QUALITY
 from perfuse.methods.student import open_bundle
-from perfuse.report.files import write_atomic
+from perfuse.report.files import check_writable, write_atomic
 
 PARITY = 1e-4
 """Largest difference of torch and ONNX, in standard deviations of the wave (design, law 6)."""
@@ -75,10 +75,13 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
 
     Raises
     ------
+    OutputError
+        If the folder cannot be written.
     UsageError
         If the two differ by more than :data:`PARITY` (the logits: :data:`LOGIT_PARITY`, the attention:
         :data:`ATTENTION_PARITY`), or the bundle does not do what its card says.
     """
+    _make_room(folder)  # before the work
     view = card["view"]
     rate = float(view["rate_hz"])
     longest = max(2, round(float(card["window_s"]) * rate))
@@ -99,12 +102,19 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
         whole["outputs"] = [PULSE, RESPIRATION]
     content = _with_card(content, whole)
     whole["sha256"] = hashlib.sha256(content).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / MODEL_FILE, content)
     write_atomic(folder / WEIGHTS_FILE, _weights(student))
     write_atomic(folder / CARD_FILE, json.dumps(whole, indent=1) + "\n")
     open_bundle(folder)
     return float(worst)
+
+
+def _make_room(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made a folder ({error.strerror}).", "Choose another place.") from error
+    check_writable(folder / CARD_FILE)
 
 
 def _allow(found: float, most: float, unit: str) -> None:

@@ -195,7 +195,7 @@ def filmed(
         what = " and ".join(["face", *sorted(needs)])
         raise UsageError(
             f"No recording of {how.data} has {recipe.frames} samples of {what} in a row.",
-            "Ask for shorter clips: frames.",
+            f"Ask for shorter clips (frames), or see what is wrong with them: perfuse data check {how.data}",
         )
     notes = [f"{p.recording or p.file}: {p.message}" for p in found.problems]
     if lost := len(training) - len(kept):

@@ -12,10 +12,14 @@ from torch import Tensor, nn
 
 from perfuse.core.errors import SourceError
 
-NESTED = ("state_dict", "model_state_dict")
+NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 """Under which names checkpoints hold the weights, if they hold more than these."""
 WRAPPED = re.compile(r"^(?:module\.|_orig_mod\.)+")
 """What training in parallel, or compiled, puts before the names."""
+COUNTED = ("total_ops", "total_params")
+"""What tools that count operations leave among the weights."""
+MOST = 2**30
+"""Numbers in one tensor: far more than any of these networks has."""
 
 
 def read_weights(path: str | Path, remedy: str, nested: Collection[str] = ()) -> dict[str, Tensor]:
@@ -48,10 +52,13 @@ def read_weights(path: str | Path, remedy: str, nested: Collection[str] = ()) ->
     for key in (*nested, *NESTED):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
         raise SourceError(f"{path} holds no named weights.", remedy)
-    found = {WRAPPED.sub("", str(name)): value for name, value in content.items()}
+    found = {WRAPPED.sub("", str(name)): value for name, value in content.items() if isinstance(value, Tensor)}
+    found = {name: value for name, value in found.items() if name.rpartition(".")[2] not in COUNTED}
     for name, value in found.items():
+        if value.is_meta or value.layout != torch.strided or value.numel() > MOST or value.is_complex():
+            raise SourceError(f"{path} holds something else than plain numbers, in {name}.", remedy)
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise SourceError(f"{path} holds weights that are not finite, in {name}.", "Fetch it again.")
     return found
@@ -97,6 +104,8 @@ def fill(
         if value.shape != state[name].shape:
             shape, other = tuple(state[name].shape), tuple(value.shape)
             raise SourceError(f"These are weights of another {what}: {name} is {shape}, not {other}.", remedy)
+        if value.is_floating_point() != state[name].is_floating_point():
+            raise SourceError(f"These are no weights of {what}: {name} is of {state[name].dtype}.", remedy)
     network.load_state_dict(state)
 
 

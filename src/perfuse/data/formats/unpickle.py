@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ PLAIN = "biufc"
 """Kinds of numpy types that are numbers."""
 
 MOST_ITEMS = 10_000_000
-"""How many items a file may stand for, each counted as often as it is used: lists of lists that share their items make
-billions of a few hundred bytes. A capture of EquiPleth holds some 15 thousand."""
+"""How many items a file may stand for, each counted as often as it is used: a few hundred bytes of lists that share
+their items make billions. A capture of EquiPleth holds some 15 thousand."""
 
 
 class _RefusedError(Exception):
@@ -100,13 +100,32 @@ def _byte_array(data: bytes = b"") -> bytearray:
     return bytearray(data)
 
 
+def _hashable(items: Iterable[Any]) -> None:
+    """Refuse tuples within tuples: to hash them is to unfold what they share."""
+    for item in items:
+        if isinstance(item, tuple) and any(isinstance(part, tuple) for part in item):
+            raise ValueError("a key is a tuple of tuples")
+
+
+def _set(items: Iterable[Any] = ()) -> set[Any]:
+    _hashable(items)
+    return set(items)
+
+
+def _frozen_set(items: Iterable[Any] = ()) -> frozenset[Any]:
+    _hashable(items)
+    return frozenset(items)
+
+
 KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Type,
     ("_codecs", "encode"): _encode,
     **{(room, "bytes"): _no_bytes for room in ("builtins", "__builtin__")},
     **{(room, "bytearray"): _byte_array for room in ("builtins", "__builtin__")},
-    **{(room, kind.__name__): kind for room in ("builtins", "__builtin__") for kind in (set, frozenset, complex)},
+    **{(room, "set"): _set for room in ("builtins", "__builtin__")},
+    **{(room, "frozenset"): _frozen_set for room in ("builtins", "__builtin__")},
+    **{(room, "complex"): complex for room in ("builtins", "__builtin__")},
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
@@ -114,11 +133,34 @@ KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
 """Every name that a file may use, and what stands for it here."""
 
 
-class _Loader(pickle.Unpickler):
+KEYS = {
+    pickle.SETITEM: slice(-2, -1),
+    pickle.SETITEMS: slice(None, None, 2),
+    pickle.DICT: slice(None, None, 2),
+    pickle.ADDITEMS: slice(None),
+    pickle.FROZENSET: slice(None),
+}
+"""What hashes something, and where on the stack that is."""
+
+
+class _Loader(pickle._Unpickler):  # the one in Python: what is hashed can be looked at before
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in KNOWN:
             raise _RefusedError(f"{module}.{name}")
         return KNOWN[module, name]
+
+
+def _careful(load: Callable[..., None], keys: slice) -> Callable[..., None]:
+    def loaded(loader: Any) -> None:
+        _hashable(loader.stack[keys])
+        load(loader)
+
+    return loaded
+
+
+_Loader.dispatch |= {code[0]: _careful(_Loader.dispatch[code[0]], keys) for code, keys in KEYS.items()}
 
 
 class _Plain:

@@ -122,7 +122,7 @@ def references(path: Path) -> dict[str, Signal]:
         inside = values.get("rgbd")
         values = inside.get("NOM_PLETHWaveExport") if isinstance(inside, dict) else None
     try:
-        wave = np.asarray(values, np.float64)
+        wave = np.zeros(0) if np.iscomplexobj(values) else np.asarray(values, np.float64)
     except (TypeError, ValueError):
         wave = np.zeros(0)
     if wave.size < 2 or wave.size != max(wave.shape):
@@ -197,7 +197,8 @@ READER = Reader(
         "Rates are nominal. Sample i + 25 of the pulse belongs to picture i and to chirp 4 i (the authors' "
         "constant), so the pulse starts 0.83 s before the first picture and ends as much before the last one.",
         "Pickles are read without running them: what asks for anything but numbers and containers is refused.",
-        "Lost packets leave chirps that are not valid; times never shift. The authors' loader joins what is left.",
+        "Lost packets leave chirps that are not valid; times do not shift, and where the start of a capture is in "
+        "doubt, a problem says so. The authors' loader joins what is left.",
         "fold is the fold in whose test list a trial stands; split is given where there is one fold only.",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from perfuse.data.formats.films import open_film
 from perfuse.data.formats.tables import read_table
 from perfuse.data.formats.texts import read_json
 from perfuse.data.reader import Reader
-from perfuse.data.recording import F64, Problem, Recording, Signal
+from perfuse.data.recording import Problem, Recording, Signal
 from perfuse.radar.frontend import range_bins
 from perfuse.radar.kinds import RadarKind
 from perfuse.radar.record import RadarRecord, held
@@ -33,6 +34,9 @@ TABLES = {
 
 LIGHTS = ((60.0, "dim"), (1000.0, "room"), (float("inf"), "bright"))
 """Below how many lux light has which name (ASSUMED)."""
+
+OFF_SHARE = 0.02
+"""How far a radar's times may be off its stated rate before it is told: crystals are good to far less."""
 
 
 def _persons(root: Path) -> list[Path]:
@@ -164,16 +168,21 @@ def read_radar(path: Path) -> RadarRecord:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            samples, times, valid = file["samples"], np.asarray(file["times_s"], np.float64), file["valid"]
+            arrays = {name: file[name] for name in ("samples", "times_s", "valid")}
             kind = RadarKind.of({name[7:]: file[name] for name in file.files if name.startswith("config_")})
-        raw: F64 = np.asarray(samples, np.float64)
-        good: Any = np.asarray(valid, np.bool_)
+        for name, array in arrays.items():
+            if array.dtype.kind not in "biuf":
+                raise ValueError(f"{name} of type {array.dtype}")
+        if not np.isin(arrays["valid"], (0, 1)).all():
+            raise ValueError("marks of what arrived that are neither 0 nor 1")
+        raw, times = (np.asarray(arrays[name], np.float64) for name in ("samples", "times_s"))
+        good: Any = np.asarray(arrays["valid"], np.bool_)
         if raw.ndim != 3 or raw.shape[1:] != (kind.samples, 2) or good.shape != (len(raw),) or not good.any():
             raise ValueError(f"samples of shape {raw.shape} and {good.shape} marks of what arrived")
-        bins = range_bins(raw[:, :, 0] + 1j * raw[:, :, 1]).astype(np.complex64)
-        lost = int((~good).sum())
-        notes = (f"{lost} of {len(good)} chirps were lost",) if lost else ()
-        return RadarRecord(times, held(bins, good), good, kind, notes)
+        with np.errstate(invalid="ignore"):  # chirps that did not arrive may hold anything
+            bins = range_bins(raw[:, :, 0] + 1j * raw[:, :, 1]).astype(np.complex64)
+        record = RadarRecord(times, held(bins, good), good, kind)
+        return replace(record, notes=tuple(_notes(record, kind.frame_rate_hz)))
     except Exception as error:  # damaged archives make numpy raise nearly anything
         whole = zipfile.is_zipfile(path)  # of anything else numpy says how a pickle could be run
         what = f"cannot be read ({type(error).__name__}: {error})" if whole else "is no archive of arrays, or damaged"
@@ -182,6 +191,16 @@ def read_radar(path: Path) -> RadarRecord:
             "Expected is what `perfuse synth` writes of a radar: samples, times_s, valid, config_*. Echoes of other "
             "radars can be pushed into a Session in Python.",
         ) from error
+
+
+def _notes(record: RadarRecord, rate_hz: float) -> Iterator[str]:
+    """Say what was lost, and whether the times fit the rate that is stated."""
+    lost = int((~record.valid).sum())
+    if lost:
+        yield f"{lost} of {len(record.valid)} chirps were lost"
+    found_hz = 1 / float(np.median(np.diff(record.times_s))) if len(record.times_s) > 1 else rate_hz
+    if abs(found_hz - rate_hz) > OFF_SHARE * rate_hz:
+        yield f"the times say {found_hz:.5g} chirps a second, but config_frame_rate_hz {rate_hz:.5g}; the times count"
 
 
 READER = Reader(

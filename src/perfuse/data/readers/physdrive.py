@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from perfuse.core.errors import SourceError
+from perfuse.core.errors import MissingExtraError, SourceError
 from perfuse.data.clocks import shown
 from perfuse.data.folders import child, distinct, files_in, folders_below, folders_in, missing, unknown
 from perfuse.data.formats.films import film_times, open_film
-from perfuse.data.formats.matlab import read_variable, series
+from perfuse.data.formats.matlab import outline, read_variable, series
 from perfuse.data.formats.pictures import open_pictures, picture_times
 from perfuse.data.reader import Reader
 from perfuse.data.recording import F64, Problem, Recording, Signal
@@ -26,6 +28,12 @@ CLIP = SUBJECT + r"_\d+"
 RATE_HZ = 30.0
 """The colour camera's nominal rate; the distribution has no times of frames."""
 RADAR_HZ = 20.0
+OFF_S, OFF_SAMPLES, OFF_SHARE = 0.5, 2, 0.02
+"""How far the length of a radar, or the number of a label's samples, may be off that of the pictures: this, or the
+share of it, whichever is more."""
+NEAR = 1.5
+"""A label has a sample for each picture, as the authors' own loader takes it, or a rate of its own. In between, where
+it has more or fewer by less than this factor, something is missing (ASSUMED)."""
 CELL = (2, 8, 16, 8)
 """Real and imaginary part, Doppler, angle, range."""
 SEX = {"M": "male", "F": "female"}
@@ -33,6 +41,7 @@ LIGHT = {"Z": "noon", "H": "dusk or early morning", "W": "midnight", "Y": "rain 
 ROAD = {"A": "flat, free road", "B": "flat, congested road", "C": "bumpy, congested road"}
 TASK = {"S": "driving, quiet", "T": "driving, talking"}
 LABELS = {"pulse": "BVP", "ecg": "ECG", "respiration": "RESP", "spo2": "SPO2", "heart_rate": "HR"}
+WAVES = ("pulse", "ecg", "respiration")
 PICTURES = r".+\.(png|jpe?g|bmp)"
 
 
@@ -88,7 +97,7 @@ def _session(person: str, folder: Path) -> Iterator[Recording | Problem]:
         id=name,
         subject=person,
         video=partial(open_crops, film) if crops else partial(open_film, film),
-        signals=partial(references, film, found),
+        signals=partial(references, film, found, cube),
         files=(film, *found.values(), *([cube] if cube else [])),
         about={
             **_about(person),
@@ -97,7 +106,7 @@ def _session(person: str, folder: Path) -> Iterator[Recording | Problem]:
             "session": code,
             "rate_hz": RATE_HZ,
         },
-        radar=partial(read_radar, cube) if cube else None,
+        radar=partial(session_radar, cube, film) if cube else None,
         cropped=crops,
     )
 
@@ -109,9 +118,31 @@ def _clip(person: str, folder: Path) -> Problem:
 
 
 def _crops(folder: Path) -> tuple[list[Path], F64]:
-    """Return pictures in order, and their times: by the numbers in their names, so that a gap stays one."""
+    """Return pictures in order, and their times: by the numbers in their names, so that a gap stays one.
+
+    Numbers begin with 0 or 1; where they do not, the first pictures are missing.
+    """
     pictures = files_in(folder, PICTURES)
-    return pictures, picture_times([path.stem for path in pictures], RATE_HZ)
+    times_s = picture_times([path.stem for path in pictures], RATE_HZ, first=0)
+    return pictures, times_s - min(times_s[0], 1 / RATE_HZ) if len(times_s) else times_s
+
+
+def _clock(film: Path) -> tuple[float, float, int, int]:
+    """Return when the pictures begin, the step between them, how many there are, and how many are missing before.
+
+    Those missing in between count as there.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    times_s = _crops(film)[1] if film.is_dir() else film_times(film)
+    if not len(times_s):
+        raise SourceError(f"{film} holds no picture.", "Check that it was unpacked completely.")
+    begin_s, end_s = float(times_s[0]), float(times_s[-1])
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / RATE_HZ
+    return begin_s, step_s, round((end_s - begin_s) / step_s) + 1, round(begin_s / step_s) if film.is_dir() else 0
 
 
 def open_crops(folder: Path) -> FrameStream:
@@ -123,28 +154,75 @@ def open_crops(folder: Path) -> FrameStream:
         If not one can be read.
     """
     pictures, times_s = _crops(folder)
-    return open_pictures(pictures, times_s, str(folder))
+    stream = open_pictures(pictures, times_s, str(folder))
+    if times_s[0] > 0:
+        told = f"The pictures begin with {pictures[0].name}: {times_s[0]:.2f} s before are assumed to be missing."
+        stream.warnings.append(told)
+    return stream
 
 
-def references(film: Path, labels: dict[str, Path]) -> dict[str, Signal]:
-    """Read the labels, each spread evenly over the pictures.
+def references(film: Path, labels: dict[str, Path], cube: Path | None = None) -> dict[str, Signal]:
+    """Read the labels, spread evenly over the pictures; over missing ones as well, if a wave has samples for them.
 
     Raises
     ------
     SourceError
-        If a label or the pictures cannot be read.
+        If a label or the pictures cannot be read. If pictures are missing, as their numbers, the samples of a label
+        or the radar's length say, and it is not known which samples belong to those that are there.
     """
-    times_s = _crops(film)[1] if film.is_dir() else film_times(film)
-    if not len(times_s):
-        raise SourceError(f"{film} holds no picture.", "Check that it was unpacked completely.")
-    step = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / RATE_HZ
-    length = float(times_s[-1] - times_s[0]) + step
-    found = {}
-    for signal, path in labels.items():
-        values = series(read_variable(path, LABELS[signal]), path, LABELS[signal])
-        values = shown(values) if signal in ("spo2", "heart_rate") else values
-        found[signal] = Signal.uniform(values, len(values) / length, float(times_s[0]))
-    return found
+    begin_s, step_s, count, missed = _clock(film)
+    found = {name: series(read_variable(path, LABELS[name]), path, LABELS[name]) for name, path in labels.items()}
+    waves = [len(found[name]) for name in WAVES if name in found]
+    starts = {count: begin_s, missed + count: 0.0 if missed else begin_s}
+    whole = min(starts, key=lambda length: min((abs(length - samples) for samples in waves), default=0))
+    length_s = whole * step_s
+    known = any(_near(samples, whole) for samples in waves)
+    doubted = bool(missed) or not _alike(_radar_s(cube), length_s)
+    for name, values in found.items():
+        apart = not whole / NEAR < len(values) < whole * NEAR and not (name in WAVES and waves.count(len(values)) > 1)
+        if not (_near(len(values), whole) or (apart and (known or not doubted))):
+            raise SourceError(
+                f"{labels[name]} has {len(values)} samples, and {film} {count} pictures"
+                f"{f', without the first {missed}' if missed else ''}: which belong together is not known.",
+                "Check that all pictures were unpacked.",
+            )
+    shows = {name: shown(values) if name in ("spo2", "heart_rate") else values for name, values in found.items()}
+    return {name: Signal.uniform(values, len(values) / length_s, starts[whole]) for name, values in shows.items()}
+
+
+def _near(samples: int, pictures: int) -> bool:
+    return abs(samples - pictures) <= max(OFF_SAMPLES, OFF_SHARE * pictures)
+
+
+def _alike(radar_s: float | None, pictures_s: float) -> bool:
+    return radar_s is None or abs(radar_s - pictures_s) <= max(OFF_S, OFF_SHARE * pictures_s)
+
+
+def _radar_s(cube: Path | None) -> float | None:
+    """Return how long a radar lasts, None where there is none, or none that can be read."""
+    with suppress(SourceError, MissingExtraError):
+        shapes = [variable.shape for variable in outline(cube).values()] if cube else []
+        return next((shape[0] / RADAR_HZ for shape in shapes if len(shape) == 1 + len(CELL)), None)
+    return None
+
+
+def session_radar(cube: Path, film: Path) -> RadarRecord:
+    """Read the radar of a session, and compare its length with that of the pictures.
+
+    Raises
+    ------
+    SourceError
+        As :func:`read_radar`.
+    """
+    record = read_radar(cube)
+    radar_s = len(record.times_s) / RADAR_HZ
+    with suppress(SourceError):  # pictures that cannot be read are told elsewhere
+        _, step_s, count, missed = _clock(film)
+        pictures_s = (missed + count) * step_s
+        if not _alike(radar_s, pictures_s):
+            told = f"the length is {radar_s:.1f} s, that of the pictures {pictures_s:.1f} s"
+            return replace(record, notes=(*record.notes, told))
+    return record
 
 
 def read_radar(path: Path) -> RadarRecord:
@@ -156,7 +234,7 @@ def read_radar(path: Path) -> RadarRecord:
         If it cannot be read or has another shape.
     """
     cube = np.asarray(read_variable(path, "mmwave"))
-    if cube.ndim != 5 or cube.shape[1:] != CELL or not np.issubdtype(cube.dtype, np.number):
+    if cube.ndim != 5 or not len(cube) or cube.shape[1:] != CELL or not np.issubdtype(cube.dtype, np.number):
         raise SourceError(
             f"mmwave in {path} has the shape {cube.shape}.", "Expected is (frames, 2, 8, 16, 8): I and Q by cell."
         )
@@ -189,8 +267,9 @@ READER = Reader(
     recognise=recognise,
     find=find,
     notes=(
-        "No times of frames are published: crops count as 30 a second by the numbers in their names, and each label "
-        "is spread evenly over them, as public loaders do. How well labels fit in time is unknown.",
+        "No times of frames are published: crops count as 30 a second by the numbers in their names, from 0 or 1 on, "
+        "and each label is spread evenly over them, as public loaders do. How well labels fit in time is unknown. "
+        "Where pictures are missing and a label has not one sample for each, no reference is read.",
         "Clips of the radar distribution have no pictures and are left out, each with a problem that says so. Radar "
         "is read where mmwave.mat lies in a session.",
         "The radar was standardised with one mean and deviation for the whole set; its phase is no range any more.",

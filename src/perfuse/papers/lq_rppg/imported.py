@@ -1,8 +1,8 @@
 """Networks that the authors trained: their release keeps one in six files, the network and a quantiser for each bit.
 
 The files are not part of the project, and the data they learnt from may not be used freely. The network eats faces of
-128 x 128 pixels, 160 frames at a time; here it takes other lengths too. Of the quantisers the codebooks alone are
-needed, and put in order from low to high; a network only ever sums over them.
+128 x 128 pixels, 160 frames at a time, and so does its bundle, though the network would take other lengths. Of the
+quantisers the codebooks alone are needed, and put in order from low to high; a network only ever sums over them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from perfuse.nn.weights import fill, read_weights
 from perfuse.papers.lq_rppg.model import C2F, FRAMES
 
 BITS = 5
-LEVELS = re.compile(r"(?P<set>.+?)_(?P<bits>\d+)(?:st|nd|rd|th)_LQ(?P<rest>[_.].*)?\.pth", re.IGNORECASE)
-NETWORK = re.compile(r"(?P<set>.+?)_rPPG(?P<rest>[_.].*)?\.pth", re.IGNORECASE)
+ENDS = r"(?P<rest>[_.].*)?\.(?:pth|pt|ckpt)(?:\.tar)?"
+LEVELS = re.compile(rf"(?P<set>.+)_(?P<bits>\d+)(?:st|nd|rd|th)_LQ{ENDS}", re.IGNORECASE)
+NETWORK = re.compile(rf"(?P<set>.+)_rPPG{ENDS}", re.IGNORECASE)
 """How the release names its files: ``PURE_UBFC_LQC2F_3th_LQ_Epoch19.pth``, ``PURE_UBFC_LQC2F_rPPG_Epoch10.pth``."""
 BOOK = "quantizer.embeddings.weight"
-RATES_HZ = {"COHFACE": 20.0, "V4V": 25.0}
-"""Frames per second of what a set learnt from, where it is not 30 (the release's configurations)."""
+RATES_HZ = {"PURE": 30.0, "UBFC": 30.0, "MMPD": 30.0, "COHFACE": 20.0, "V4V": 25.0}
+"""Frames per second of what a set learnt from, by the release's configurations: the first of these in its name."""
+USUAL_HZ = 30.0
 WRAPPERS = ("C2F_model", "LQ_model")
+PREFIXES = ("model.", "net.", "network.", "C2F_model.", "LQ_model.", "module.")
+"""What may stand before the names of all weights of a file."""
 REMEDY = "Give a folder with five files ..._1th_LQ_....pth to ..._5th_LQ_....pth and one ..._rPPG_....pth."
 
 _STEM = {
@@ -93,12 +97,14 @@ def import_published(source: str | Path, member: str | None = None) -> tuple[C2F
     books = [_book(files.levels[bits], bits) for bits in range(1, BITS + 1)]
     network.set_codebooks(books)
     kept = [key for key in network.state_dict() if key.startswith("levels")]
-    given = _renamed(read_weights(files.network, REMEDY, WRAPPERS))
+    given = _renamed(_weights(files.network))
     fill(network, given, str, what="LQ-rPPG", remedy=REMEDY, kept=kept)
     return network.eval(), _card(chosen)
 
 
 def _choose(folder: Path, name: str | None) -> tuple[str, _Set]:
+    if folder.is_file():
+        raise SourceError(f"{folder} is one file of a set.", REMEDY)
     if not folder.is_dir():
         raise SourceError(f"There is no folder {folder}.", REMEDY)
     sets = _sets(folder)
@@ -106,11 +112,15 @@ def _choose(folder: Path, name: str | None) -> tuple[str, _Set]:
         raise SourceError(f"{folder} holds no published LQ-rPPG weights.", REMEDY)
     if name is None:
         if len(sets) > 1:
-            raise SourceError(f"{folder} holds several sets.", f"Name one: {', '.join(sets)}.")
+            raise SourceError(f"{folder} holds several sets.", f"Name one: --member {' or '.join(sets)}.")
         return next(iter(sets.items()))
-    fitting = [key for key in sets if key == name] or [key for key in sets if key.lower() == name.lower()]
+    asked = _short(name).lower()
+    fitting = [key for key in sets if key == _short(name)] or [key for key in sets if key.lower() == asked]
+    fitting = fitting or [key for key in sets if key.lower().startswith(asked)]
     if not fitting:
         raise SourceError(f"{folder} holds no set {name!r}.", available(name, sets))
+    if len(fitting) > 1:
+        raise SourceError(f"{name!r} may be {' or '.join(fitting)}.", "Give more of the name: --member.")
     return fitting[0], sets[fitting[0]]
 
 
@@ -118,10 +128,11 @@ def _sets(folder: Path) -> dict[str, _Set]:
     """Return the sets of a folder by name, without the ``_LQC2F`` that all of them have.
 
     Augmentation is told of the network alone, in its name, as the quantisers see no video: a network whose name has
-    no quantisers of its own takes those whose name it begins with, or the only ones there are.
+    no quantisers of its own takes those whose name it begins with, or the only ones there are, if they learnt from
+    the same data.
     """
     sets: dict[str, _Set] = {}
-    for path in sorted(folder.glob("*.pth")):
+    for path in sorted(path for path in (*folder.glob("*"), *folder.glob("*/*")) if path.is_file()):
         if found := LEVELS.fullmatch(path.name):
             levels = sets.setdefault(_short(found["set"]), _Set()).levels
             _alone(levels.setdefault(int(found["bits"]), path), path)
@@ -133,7 +144,7 @@ def _sets(folder: Path) -> dict[str, _Set]:
     spare = [key for key, own in sets.items() if own.network is None]
     for key in unserved:
         near = [other for other in spare if key.startswith(other)]
-        if not near and len(unserved) == len(spare) == 1:
+        if not near and len(unserved) == len(spare) == 1 and _learnt(key) == _learnt(spare[0]):
             near = spare
         if near:
             sets[key].levels = sets[max(near, key=len)].levels
@@ -145,19 +156,36 @@ def _short(name: str) -> str:
     return re.sub(r"_?LQC2F", "", name, flags=re.IGNORECASE) or name
 
 
+def _learnt(chosen: str) -> str | None:
+    """Return what a set learnt from, by its name; None where that does not tell."""
+    found = re.search(rf"(?<![a-z0-9])(?:{'|'.join(RATES_HZ)})(?![a-z0-9])", chosen.replace("_", " "), re.IGNORECASE)
+    return found[0].upper() if found else None
+
+
 def _alone(kept: Path, other: Path) -> None:
     if kept != other:
         raise SourceError(f"{kept.name} and {other.name} are the same part of one set.", "Leave one of them.")
 
 
+def _weights(path: Path) -> dict[str, Tensor]:
+    """Return the named weights of a file, without what stands before all of their names."""
+    found = read_weights(path, REMEDY, WRAPPERS)
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return found
+
+
 def _book(path: Path, bits: int) -> Tensor:
     """Return the levels of one quantiser, from low to high."""
-    values = read_weights(path, REMEDY, WRAPPERS).get(BOOK)
+    values = _weights(path).get(BOOK)
     if values is None:
         raise SourceError(f"{path} is no quantiser: it lacks {BOOK}.", REMEDY)
-    if values.shape != (2**bits, 1):
+    if values.shape != (2**bits, 1) or not values.is_floating_point():
         raise SourceError(
-            f"{path} holds levels of the shape {tuple(values.shape)}, not {(2**bits, 1)}: not {bits} bits.", REMEDY
+            f"{path} holds levels of the shape {tuple(values.shape)} and {values.dtype}, not {(2**bits, 1)} of "
+            f"float: not {bits} bits.",
+            REMEDY,
         )
     return values[:, 0].float().sort().values
 
@@ -184,9 +212,11 @@ def _renamed(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _card(chosen: str) -> dict[str, Any]:
-    learnt = chosen.split("_")[0].upper()
-    rate = RATES_HZ.get(learnt, 30.0)
+    learnt = _learnt(chosen)
+    rate = USUAL_HZ if learnt is None else RATES_HZ[learnt]
     window = FRAMES / rate
+    guess = "" if learnt else f" Its name does not tell what it learnt from: {rate:g} frames a second are assumed."
+    learnt = learnt or "data that its name does not tell"
     return {
         "name": "lq-rppg-published",
         "title": f"LQ-rPPG as published, learnt on {learnt} (set {chosen})",
@@ -197,7 +227,7 @@ def _card(chosen: str) -> dict[str, Any]:
         "deviations": "Each window is standardised by itself, not the whole video; the face is followed, not one box "
         "from the first frame for all; codebooks are put in order.",
         "limits": "Trained by its authors; neither its training nor its accuracy was checked here. Its labels held "
-        "45 to 150 beats a minute.",
+        f"45 to 150 beats a minute.{guess}",
         "view": {"kind": "crop", "size": 128, "rate_hz": rate},
         "window_s": window,
         "hop_s": window / 2,

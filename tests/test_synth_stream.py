@@ -87,6 +87,14 @@ def test_a_clip_depends_on_its_number_alone():
     assert not np.array_equal(next(stream(Grid(4, 4), **SMALL, seed=4)).clip, whole.clip[:2])
 
 
+def test_the_size_of_a_batch_changes_no_clip():
+    view, asked = Grid(9, 9), {"frames": 32, "seed": 5, "domains": "webcam"}
+    whole = next(stream(view, batch=8, **asked))
+    alone = stream(view, batch=1, **asked)
+    for k in range(8):
+        assert np.array_equal(next(alone).clip[0], whole.clip[k])
+
+
 def test_a_portrait_is_painted_once(monkeypatch):
     painted = []
 
@@ -163,13 +171,21 @@ def test_bad_requests_are_refused():
         ({"frames": 5}, "frames = 5"),
         ({"domains": "moon"}, "no domain called 'moon'"),
         ({"domains": {"lab": 1, "mars": 2}}, "no domain called 'mars'"),
-        ({"domains": {}}, "No domain"),
+        ({"domains": {}}, "domains = {}"),
+        ({"domains": ["lab"]}, "domains = "),
+        ({"domains": None}, "domains = None"),
         ({"domains": {"lab": -1}}, "-1"),
+        ({"domains": {"lab": None}}, "share of lab"),
+        ({"domains": {"lab": 0}}, "all domains are 0"),
+        ({"batch": None}, "batch = None"),
+        ({"seed": None}, "seed = None"),
+        ({"seed": 10**400}, "seed = 1000"),
         ({"heart_rate": 500}, "from 35 to 230"),
         ({"first": -1}, "first = -1"),
     ):
         with pytest.raises(UsageError, match=message):
             stream(Grid(3, 3), **wrong)
+    assert next(stream(Grid(3, 3), batch=1.0, frames=32.0, seed=3.0, domains="lab")).clip.shape == (1, 3, 32, 3, 3)
     with pytest.raises(UsageError, match="Grid or a Crop"):
         stream(Trace())
     with pytest.raises(UsageError, match="30 Hz"):

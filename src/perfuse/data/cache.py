@@ -31,7 +31,7 @@ def default_cache() -> Path:
 
 @cache
 def code_state() -> str:
-    """Hash of the source that turns frames into samples and files into references, with the face detector's weights."""
+    """Hash of the source that turns frames into samples and files into references, face detector included."""
     import perfuse
 
     root, mark = Path(perfuse.__file__).parent, hashlib.blake2b(digest_size=8)

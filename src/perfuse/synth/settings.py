@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -142,8 +141,8 @@ def settle(seed: int, domain: str = "home", asked: Mapping[str, Any] | None = No
     UsageError
         If there is no such domain or parameter, or a value lies outside its range.
     """
-    check("seed", seed, 0, 2**63, whole=True)
-    if domain not in DOMAINS:
+    seed = whole("seed", seed, 0, 2**63)
+    if not isinstance(domain, str) or domain not in DOMAINS:
         raise UsageError(f"There is no domain called {domain!r}.", f"Available: {', '.join(DOMAINS)}.")
     known, given = register(), {k: v for k, v in (asked or {}).items() if v is not None}
     for name in given:
@@ -184,6 +183,14 @@ def check(name: str, value: Any, low: float, high: float, *, whole: bool = False
     if value is None:
         return
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or (whole and value != int(value)) or not low <= value <= high:
+    if not number or not low <= value <= high or (whole and value != int(value)):  # NaN is in no range
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{name} = {value!r} was given.", f"Pass {kind} from {low:g} to {high:g}.")
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """Return a whole number from ``low`` to ``high``; refuse anything else, None as well."""
+    if value is None:
+        raise UsageError(f"{name} = None was given.", f"Pass a whole number from {low:g} to {high:g}.")
+    check(name, value, low, high, whole=True)
+    return int(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import multiprocessing
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from perfuse.core.errors import MissingExtraError, UsageError
 from perfuse.core.view import Crop, Grid
 from perfuse.synth.batch import Batch
-from perfuse.synth.camera.codec import compress
+from perfuse.synth.camera.codec import blocks, compress
 from perfuse.synth.camera.strength import STAND_INS, quantiser
 from perfuse.synth.camera.timing import frame_times
 from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid, sides
@@ -25,7 +26,7 @@ from perfuse.synth.domains import DOMAINS
 from perfuse.synth.fields import F64, Field
 from perfuse.synth.priors import Choice
 from perfuse.synth.scene.render import Array, as_like
-from perfuse.synth.settings import Settings, check, settle
+from perfuse.synth.settings import Settings, check, settle, whole
 from perfuse.synth.settings import stream as chance
 from perfuse.synth.subject import Subject, born, skin_of
 from perfuse.synth.truth import live
@@ -107,26 +108,29 @@ def stream(
     MissingExtraError
         If a device is named and torch is not installed.
     """
-    check("batch", batch, 1, 4096, whole=True)
-    check("frames", frames, 32, 4096, whole=True)
-    check("first", first, 0, 2**53, whole=True)
-    check("workers", workers, 0, 256, whole=True)
+    batch, frames = whole("batch", batch, 1, 4096), whole("frames", frames, 32, 4096)
+    first, workers = whole("first", first, 0, 2**53), whole("workers", workers, 0, 256)
+    seed = whole("seed", seed, 0, 2**63)
     if not isinstance(view, Grid | Crop):
         raise UsageError(f"A stream cannot make {view!r}.", "Pass a Grid or a Crop.")
     if radar and view.rate_hz != RADAR_HZ:
         raise UsageError(f"A radar beside frames at {view.rate_hz:g} Hz was asked for.", f"Use {RADAR_HZ:g} Hz.")
     check("rows and columns", max(sides(view)), 1, 4096)
-    shares = {domains: 1.0} if isinstance(domains, str) else dict(domains)
-    if not shares:
-        raise UsageError("No domain was given.", f"Available: {', '.join(DOMAINS)}.")
+    shares = {domains: 1.0} if isinstance(domains, str) else domains
+    if not isinstance(shares, Mapping) or not shares:
+        raise UsageError(
+            f"domains = {domains!r} was given.", f"Name one, or the share of each: {', '.join(DOMAINS)}."
+        )
     for name, share in shares.items():
         settle(seed, name, asked)
-        check(f"share of {name}", share, 0, 1e9)
+        check(f"share of {name}", math.nan if share is None else share, 0, 1e9)
+    if not sum(shares.values()) > 0:
+        raise UsageError("The shares of all domains are 0.", "Give one of them more.")
     like = _like(device)
     if workers:
-        maker = _Maker(view, frames, int(seed), Choice(dict(shares)), radar, _like(None), asked)
+        maker = _Maker(view, frames, seed, Choice(dict(shares)), radar, _like(None), asked)
         return _made_ahead(maker, batch, first, workers, like)
-    return _made_here(_Maker(view, frames, int(seed), Choice(dict(shares)), radar, like, asked), batch, first)
+    return _made_here(_Maker(view, frames, seed, Choice(dict(shares)), radar, like, asked), batch, first)
 
 
 def _made_here(maker: _Maker, batch: int, first: int) -> Iterator[Batch]:
@@ -288,19 +292,18 @@ def _times(rng: np.random.Generator, s: Settings) -> F64:
 
 
 def _pressed(raw: list[Array], made: list[tuple[Subject, Close]]) -> list[Array]:
-    """Compress clips, those with the same codec side by side."""
+    """Compress clips, those with the same codec and the same blocks side by side."""
     out = list(raw)
-    groups: dict[str, list[int]] = {}
-    for index, (person, _) in enumerate(made):
+    groups: dict[tuple[str, bool, int, int], list[int]] = {}
+    for index, (person, close) in enumerate(made):
         if person.settings.codec != "none":
-            groups.setdefault(STAND_INS[person.settings.codec], []).append(index)
-    for mode, members in groups.items():
+            groups.setdefault((STAND_INS[person.settings.codec], *blocks(max(1.0, close.scale))), []).append(index)
+    for (mode, *_), members in groups.items():
         xp = array_api_compat.array_namespace(raw[0])
         longest = max(raw[i].shape[0] for i in members)
         clips = xp.stack([_stretched(xp, raw[i], longest) for i in members])
         quality = [quantiser(mode, made[i][0].settings.quality) for i in members]
-        scale = float(np.median([made[i][1].scale for i in members]))
-        coded = compress(clips, np.array(quality), mode=mode, scale=max(1.0, scale))
+        coded = compress(clips, np.array(quality), mode=mode, scale=max(1.0, made[members[0]][1].scale))
         for row, i in enumerate(members):
             out[i] = coded[row, : raw[i].shape[0]]
     return out

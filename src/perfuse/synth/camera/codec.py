@@ -155,17 +155,14 @@ class _Coder:
         xp = array_namespace(clip)
         self.scheme = scheme
         self.size = clip.shape[-2:]
-        # Below half resolution 4:2:0 keeps all colour there is, in blocks that cover twice as many pixels.
-        self.halved = scale < 2.0
+        self.halved, *sides = blocks(scale)
         self.ratios = (1, 2 if self.halved else 1)
-        scales = (scale, scale if self.halved else scale / 2.0)
         to = {"dtype": clip.dtype, "device": device(clip)}
         self.transforms = []
         self.steps = []
-        for index, own in enumerate(scales):
-            side = _side(own)
+        for index, side in enumerate(sides):
             self.transforms.append(xp.asarray(_dct(side), **to))
-            self.steps.append([xp.asarray(s, **to) for s in _quantisers(mode, quality, own, side, index == 1)])
+            self.steps.append([xp.asarray(s, **to) for s in _quantisers(mode, quality, side, index == 1)])
 
     def code(self, rgb: Array, before: list[Array] | None) -> list[Array]:
         """Reconstruct the planes of one frame (B, 3, H, W) from those of the frame before, or from nothing."""
@@ -197,6 +194,15 @@ class _Coder:
         return quantise(rgb) if self.halved else xp.clip(rgb, 0.0, 255.0)
 
 
+def blocks(scale: float) -> tuple[bool, int, int]:
+    """Return all that a clip's ``scale`` decides: whether colour is halved, and the sides of blocks, luma and colour.
+
+    Below half resolution 4:2:0 keeps all colour there is, in blocks that cover twice as many pixels.
+    """
+    halved = scale < 2.0
+    return halved, _side(scale), _side(scale if halved else scale / 2.0)
+
+
 def _side(scale: float) -> int:
     """Side, in pixels of the clip, of what is a block to the camera: 8, 4, 2 or 1."""
     return int(2 ** np.clip(np.round(np.log2(BLOCK / scale)), 0, 3))
@@ -211,9 +217,7 @@ def _dct(side: int) -> Field:
     return np.asarray(np.kron(np.eye(BLOCK // side), matrix), np.float32)
 
 
-def _quantisers(
-    mode: str, quality: NDArray[np.float64], scale: float, side: int, colour: bool
-) -> tuple[Field, Field]:
+def _quantisers(mode: str, quality: NDArray[np.float64], side: int, colour: bool) -> tuple[Field, Field]:
     """Return steps of predicted and of whole pictures, in grey levels, to divide (B, C, rows, 8, columns, 8) by."""
     q = quality.reshape(-1, 1, 1, 1, 1, 1)
     shrink = side / BLOCK

@@ -122,7 +122,8 @@ def score(options: argparse.Namespace) -> None:
         if not rows:
             continue
         here, own = cost(stem, size_of(stem)), cost(stem, STEMS[stem].size)
-        curve[stem] = (own[0], [row[0] for row in rows])
+        errors = [row[0] for row in rows]
+        curve[stem] = (here[0], float(np.mean(errors)), float(np.std(errors)))
         cells = [told(column, form) for column, form in zip(zip(*rows), FORMS)]
         what = "cells" if STEMS[stem].grid else "pixels"
         lines.append(
@@ -142,17 +143,15 @@ def score(options: argparse.Namespace) -> None:
         renew(options.out, text)
 
 
-def draw(curve: dict[str, tuple[float, list[float]]], out: Path) -> None:
-    """Plot the mean error of every seed, and of all, over million multiplications a frame."""
+def draw(curve: dict[str, tuple[float, float, float]], out: Path) -> None:
+    """Plot error, mean and deviation between seeds, over million multiplications a frame of the same networks."""
     figure, axes = plt.subplots(figsize=(7.2, 3.4), dpi=110, layout="constrained")
-    axes.plot(
-        [cost for cost, _ in curve.values()], [np.mean(errors) for _, errors in curve.values()], color="#c0224f"
-    )
-    for stem, (million, errors) in curve.items():
-        axes.plot([million] * len(errors), errors, ".", color="#5b6472", markersize=5)
-        axes.plot(million, np.mean(errors), "o", color="#c0224f")
-        axes.annotate(stem, (million, np.mean(errors)), (8, 6), textcoords="offset points", family="monospace")
-    axes.set(xscale="log", xlabel="million multiplications a frame, stem at its own size", ylabel="mean error, /min")
+    million, error, spread = zip(*curve.values())
+    axes.errorbar(million, error, spread, color="#c0224f", marker="o", ecolor="#5b6472", capsize=3)
+    for stem, (at, mean, _) in curve.items():
+        axes.annotate(stem, (at, mean), (8, 6), textcoords="offset points", family="monospace")
+    axes.set(xlabel="million multiplications a frame, as taught and scored", ylabel="mean error, /min")
+    axes.set(ylim=(0, None), xlim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out, metadata={"Software": None})
 

@@ -110,6 +110,7 @@ def test_list_shows_what_there_is(capsys):
         ("{} --layout ubfc --domain no-pulse", "has no pulse"),
         ("{} --layout pure --radar", "no place for a radar"),
         ("{} --layout equipleth --domain webcam --seconds 5 --speed 3", "--speed"),
+        ("{} --layout equipleth --seconds 3600", "duration_s = 3600.9"),
     ],
 )
 def test_bad_words_are_told_and_leave_nothing(tmp_path, capsys, words, problem):
@@ -120,6 +121,13 @@ def test_bad_words_are_told_and_leave_nothing(tmp_path, capsys, words, problem):
     assert err.count("\n") >= 2, "what to do about it stands below"
     assert out == ""
     assert not folder.exists()
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["synth", "", *SMALL]) == 2
+    assert "No folder was named" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_places_that_cannot_be_written_are_told(tmp_path, capsys):

@@ -13,6 +13,8 @@ from perfuse.core.frame import Frame
 from perfuse.face.detector import BlazeFace
 from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 from perfuse.synth import subject
+from perfuse.synth.person.shape import make_canvas
+from perfuse.synth.person.trunk import paint_body
 from perfuse.synth.scene.render import CHANNELS, Layer, Pose, lay
 from perfuse.synth.scene.window import Window
 from perfuse.video import open_source
@@ -135,7 +137,7 @@ def test_depth_scales_the_pulse_and_a_doll_has_none(calm):
     none = subject(4, **FAST, heart_rate=75, motion="none", noise=0.2, light_drift=0.0, kind="doll")
     full = response(calm.trace()[:, 0], calm)[1]
     assert response(half.trace()[:, 0], half)[1] == pytest.approx(full / 2, rel=0.05)
-    assert abs(response(none.trace()[:, 0], none)[1]) < 0.02 * abs(full)
+    assert abs(response(none.trace()[:, 0], calm)[1]) < 0.02 * abs(full)  # nothing of the pulse there would be
     assert none.truth.pulse_depth == 0
     assert none.truth.heart_rate is None
     assert not len(none.truth.beats_s)
@@ -292,6 +294,31 @@ def test_written_video_keeps_times_and_truth(tmp_path):
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
     with pytest.raises(OutputError, match="cannot be written"):
         person.write(tmp_path / "c.mp4", truth_path=tmp_path / "missing" / "truth.json")
+
+
+def test_files_are_compressed_as_settings_say_unless_asked_otherwise(tmp_path):
+    person = subject(7, "webcam", **TINY)
+    sizes = {}
+    for quality in (None, 12):
+        person.write(tmp_path / "a.mp4", quality=quality, truth_path=tmp_path / "truth.json")
+        sizes[quality] = (tmp_path / "a.mp4").stat().st_size
+        said = json.loads((tmp_path / "truth.json").read_text())
+        named = said["settings"]["codec"], said["settings"]["quality"]
+        assert named == (("h264", 12.0) if quality else ("webcam", person.settings.quality))
+        assert ("crf" in said["encoder"]["options"]) == bool(quality)
+    assert sizes[None] < 0.3 * sizes[12]
+    subject(7, **TINY, codec="none").write(tmp_path / "b.mp4")
+    shown = [frame.rgb() for frame in open_source(tmp_path / "b.mp4")]
+    assert np.array_equal(shown, [picture for _, picture in subject(7, **TINY).frames()])
+
+
+def test_a_trunk_stands_in_pictures_of_any_width():
+    person = subject(0)
+    for wide in (90.0, 120.0):  # a small face in 3000 x 64 pixels: over 200 head units
+        canvas = make_canvas(np.random.default_rng(0), 3.0, -wide, wide, 0.6, 4.0)
+        cover = paint_body(person.look, person.skin, canvas, 0.1, 1.0).alpha[-1]
+        assert cover[abs(canvas.columns) < 1].min() > 0.99
+        assert cover[0] == cover[-1] == 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from skimage.color import rgb2ycbcr
 
 from perfuse.core.errors import UsageError
 from perfuse.synth.camera.control import MODES, exposure_gain, exposure_time, white_balance
+from perfuse.synth.camera.encoders import REAL_CODECS, reencode
 from perfuse.synth.camera.isp import develop, from_ycbcr, quantise, subsample_chroma, to_ycbcr
 from perfuse.synth.camera.lamps import light_steps, mains_flicker, screen_light
 from perfuse.synth.camera.noise import (
@@ -20,6 +21,8 @@ from perfuse.synth.camera.noise import (
     window_offsets,
 )
 from perfuse.synth.camera.timing import arrival_times, frame_times, stamps
+from perfuse.video import open_source
+from perfuse.video.write import write_video
 
 FRAMES = np.arange(900) / 30.0
 
@@ -387,6 +390,21 @@ def test_steps_of_light():
     assert np.abs(np.diff(lamps)).max() > 0.15
     with pytest.raises(UsageError):
         light_steps(rng(), times, -1.0)
+
+
+# --- real encoders
+
+
+@pytest.mark.parametrize("size", [(64, 65), (65, 64), (65, 65)], ids=str)
+@pytest.mark.parametrize("name", REAL_CODECS)
+def test_odd_sizes_can_be_written_once_more(tmp_path, name, size):
+    v, u = np.mgrid[: size[0], : size[1]]
+    picture = np.stack([2 * u, 3 * v, u + v], axis=-1).astype(np.uint8)
+    write_video(tmp_path / "raw.mkv", [(0.0, picture), (0.5, picture)], "ffv1")
+    reencode(tmp_path / "raw.mkv", tmp_path / "again.mp4", name)
+    shown = [frame.rgb().astype(float) for frame in open_source(tmp_path / "again.mp4")]
+    assert len(shown) == 2
+    assert np.abs(shown - picture.astype(float)).mean() < 6
 
 
 # --- from light to levels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -25,14 +26,14 @@ from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.frame import Frame
 from perfuse.face import BlazeFace
 from perfuse.synth import Settings, subject
-from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options
+from perfuse.synth.camera.encoders import REAL_CODECS, encoder, encoder_options
 from perfuse.synth.domains import DOMAINS
 from perfuse.synth.layouts import equipleth, native, pure
 from perfuse.synth.layouts.files import scaled
 from perfuse.synth.layouts.folder import MANIFEST, make
 from perfuse.synth.layouts.known import LAYOUTS, get_layout
 from perfuse.synth.layouts.plan import Layout, Take, canonical, digest, people, plan, seed_of
-from perfuse.synth.layouts.work import HIDDEN, record
+from perfuse.synth.layouts.work import HIDDEN, record, strangers
 from perfuse.synth.settings import settle
 from perfuse.video.source import open_source
 
@@ -91,6 +92,8 @@ def test_truth_is_that_of_subject_write(ours, tmp_path):
     person(take).write(tmp_path / "face.mp4", truth_path=tmp_path / "truth.json")
     plain = json.loads((tmp_path / "truth.json").read_text())
     assert told["settings"] == plain["settings"]
+    assert told["encoder"] == plain["encoder"]
+    assert (tmp_path / "face.mp4").read_bytes() == (folder / take.id / "video.mp4").read_bytes()
     assert {key: told["truth"][key] for key in plain["truth"]} == plain["truth"]
     assert told["truth"]["ita_deg"] == pytest.approx(person(take).skin.ita_deg, abs=0.01)
     assert 1 <= told["truth"]["fitzpatrick"] <= 6
@@ -144,14 +147,26 @@ def test_radar_file_holds_the_recording(ours):
 
 
 def test_without_a_pulse_there_is_no_rate_and_no_sensor(tmp_path):
-    (take,) = built(tmp_path, "perfuse", domain="no-pulse", radar=True)
+    (take,) = built(tmp_path, "perfuse", domain="no-pulse", radar=True, kind="doll")
     told = json.loads((tmp_path / take.id / "truth.json").read_text())
-    assert told["settings"]["kind"] != "person"
     assert told["truth"]["heart_rate"] is None
     assert told["truth"]["respiratory_rate"] is None
     assert told["truth"]["beats_s"] == told["truth"]["breaths_s"] == []
     assert {path.name for path in (tmp_path / take.id).iterdir()} == {"video.mp4", "truth.json", "frames.csv"}
-    assert not columns(tmp_path / take.id / "frames.csv")["pulse"].any()
+    frames = columns(tmp_path / take.id / "frames.csv")
+    assert not frames["pulse"].any()
+    assert not frames["respiration"].any()
+
+
+def test_whoever_is_behind_a_mask_breathes(tmp_path):
+    (take,) = built(tmp_path, "perfuse", domain="no-pulse", kind="mask")
+    told, who = json.loads((tmp_path / take.id / "truth.json").read_text())["truth"], person(take)
+    assert told["respiratory_rate"] == pytest.approx(who.truth.respiratory_rate, abs=1e-3)
+    assert told["breaths_s"] == pytest.approx(who.truth.breaths_s, abs=1e-3)
+    assert (told["heart_rate"], told["beats_s"], told["pulse_depth"]) == (None, [], 0.0)
+    frames = columns(tmp_path / take.id / "frames.csv")
+    assert frames["respiration"] == pytest.approx(who.truth.respiration(who.times_s), rel=1e-5, abs=1e-6)
+    assert not frames["pulse"].any()
 
 
 NAMES = next(f.metadata["names"] for f in fields(Settings) if f.name == "codec")
@@ -160,15 +175,17 @@ NAMES = next(f.metadata["names"] for f in fields(Settings) if f.name == "codec")
 @given(st.sampled_from(NAMES), st.floats(0, 51), st.integers(64, 4096), st.integers(64, 4096), st.floats(5, 240))
 def test_every_codec_and_quality_has_an_encoder(codec, quality, width, height, rate_hz):
     asked = settle(0, "lab")
-    how = native.encoder(replace(asked, codec=codec, quality=quality, width=width, height=height, rate_hz=rate_hz))
+    how = encoder(replace(asked, codec=codec, quality=quality, width=width, height=height, rate_hz=rate_hz))
     real = {"none": "lossless"}.get(codec, codec)
     assert how["codec"] == REAL_CODECS[real].codec
     assert set(how["options"]) - {"x264-params"} == set(encoder_options(real)["options"])
+    assert how.get("pixel_format") == ("yuv420p" if codec == "mpeg4" and (width % 2 or height % 2) else None)
 
 
+@pytest.mark.parametrize("size", [(80, 64), (83, 64), (80, 65), (83, 65)], ids=str)
 @pytest.mark.parametrize("codec", NAMES)
-def test_every_codec_can_be_written_and_read(tmp_path, codec):
-    (take,) = built(tmp_path, "perfuse", codec=codec, duration_s=1.2)
+def test_every_codec_can_be_written_and_read(tmp_path, codec, size):
+    (take,) = built(tmp_path, "perfuse", codec=codec, duration_s=1.2, width=size[0], height=size[1])
     times = person(take).times_s
     with open_source(tmp_path / take.id / "video.mp4") as stream:
         seen = [(frame.time_s, frame.rgb()) for frame in stream]
@@ -188,7 +205,7 @@ def test_the_same_person_gives_the_same_bytes(tmp_path, codec):
         junk = [rng.integers(1, 256, size, np.uint8) for size in rng.integers(1_000, 2_000_000, 6)]
         del junk  # what encoders find where they forget to write
         still = SimpleNamespace(settings=asked, frames=lambda: iter(pictures))
-        native.write_film(tmp_path / "video.mp4", still, native.encoder(asked), lambda time_s: None)
+        native.write_film(tmp_path / "video.mp4", still, encoder(asked), lambda time_s: None)
         files.add((tmp_path / "video.mp4").read_bytes())
     assert len(files) == 1
 
@@ -467,7 +484,17 @@ def sketch_finish(root, takes):
 
 
 SKETCH = Layout(
-    "sketch", "no pictures", "lab", {}, False, True, "They do not exist.\n", sketch_takes, sketch_write, sketch_finish
+    name="sketch",
+    title="no pictures",
+    domain="lab",
+    usual={},
+    needs_pulse=False,
+    has_radar=True,
+    readme="They do not exist.\n",
+    takes=sketch_takes,
+    write=sketch_write,
+    finish=sketch_finish,
+    files=r"[^/]+/rate\.txt|notes/[^/]+\.txt",
 )
 
 
@@ -508,14 +535,12 @@ def test_nothing_is_made_twice(tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("rate.txt")}
 
 
-@pytest.mark.parametrize("name", ["lab-0001/rate.txt", "notes/lab-0001.txt", "lab-0001", "cut", "more", "hidden"])
+@pytest.mark.parametrize("name", ["lab-0001/rate.txt", "notes/lab-0001.txt", "lab-0001", "cut", "hidden"])
 def test_whatever_is_missing_is_made_again(tmp_path, whole, name):
     folder = tmp_path / "people"
     sketched(folder)
     if name == "cut":
         (folder / "lab-0001" / "rate.txt").write_text("7")
-    elif name == "more":
-        (folder / "lab-0001" / "other.txt").write_text("7")
     elif name == "hidden":  # killed between the manifest and the move
         (folder / "lab-0001").rename(folder / f"{HIDDEN}lab-0001")
     elif (folder / name).is_dir():
@@ -524,6 +549,33 @@ def test_whatever_is_missing_is_made_again(tmp_path, whole, name):
         (folder / name).unlink()
     assert sketched(folder).made == 1
     assert tree(folder) == whole
+
+
+@pytest.mark.parametrize("name", ["note.txt", ".DS_Store", "old/rate.txt", "link"])
+def test_files_of_others_are_kept(tmp_path, name):
+    folder = tmp_path / "people"
+    sketched(folder)
+    stranger = folder / "lab-0001" / name
+    stranger.parent.mkdir(exist_ok=True)
+    if name == "link":
+        stranger.symlink_to(tmp_path / "nowhere")
+    else:
+        stranger.write_text("years of work")
+    assert sketched(folder, count=5).made == 1, "nothing is made again because of them"
+    (folder / "lab-0001" / "rate.txt").unlink()
+    before = tree(folder)
+    with pytest.raises(OutputError, match=r"lab-0001 has to be made, but .*" + re.escape(name)):
+        sketched(folder, count=5)
+    assert tree(folder) == before
+    assert stranger.is_symlink() or stranger.read_text() == "years of work"
+    stranger.unlink()
+    assert sketched(folder, count=5).made == 1
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_know_their_own_files(tmp_path, name):
+    for take in built(tmp_path, name, duration_s=1.0, radar=name == "perfuse"):
+        assert strangers(tmp_path, take.parts, LAYOUTS[name].files) == []
 
 
 def test_people_can_be_added_but_not_taken_away(tmp_path, whole):
@@ -559,6 +611,18 @@ def test_an_error_in_a_process_is_told_and_what_is_whole_is_kept(tmp_path, whole
 
 def fail_to_write(take, who, root, watch):
     raise OSError(28, "No space left on device")
+
+
+def test_too_little_memory_is_told(tmp_path):
+    broken = replace(SKETCH, write=write_too_much)
+    takes = plan(broken, people(1, "lab", 0, {"width": 4000}))
+    with pytest.raises(OutputError, match=r"4000 x \d+ pixels need more memory"):
+        make(tmp_path / "people", broken, takes, {})
+    assert not list((tmp_path / "people").glob(".*"))
+
+
+def write_too_much(take, who, root, watch):
+    raise MemoryError
 
 
 def test_progress_counts_seconds_of_recordings(tmp_path):
@@ -597,6 +661,13 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, text):
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(OutputError, match="cannot be read as our manifest"):
         sketched(tmp_path)
+
+
+def test_settings_out_of_range_are_told_before_there_is_a_folder(tmp_path):
+    takes = plan(get_layout("equipleth"), people(1, "lab", 0, {"duration_s": 3600}))
+    with pytest.raises(UsageError, match="duration_s"):
+        make(tmp_path / "people", get_layout("equipleth"), takes, {})
+    assert not (tmp_path / "people").exists()
 
 
 def test_a_file_in_the_way_is_told(tmp_path):

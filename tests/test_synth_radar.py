@@ -20,6 +20,7 @@ from perfuse.synth.radar.body import burst, draw_body
 from perfuse.synth.radar.chirps import Echoes, beat_signal, bins, quantise
 from perfuse.synth.radar.faults import QUALITIES, received, spoil, steps_mm
 from perfuse.synth.radar.record import observe, packets
+from perfuse.synth.subject import subject
 
 C = 299_792_458.0
 
@@ -509,3 +510,16 @@ def test_a_breath_wraps_the_phase_as_often_as_its_depth_asks_for():
             ratios.append(swing / (2 * np.ptp(recording.chest_mm) * AWR1443.rad_per_mm))
     assert len(ratios) > 5
     assert 0.8 < np.median(ratios) < 1.4
+
+
+@pytest.mark.parametrize("kind", ["doll", "photo", "wall"])
+def test_nothing_beats_or_breathes_in_front_of_a_doll(kind):
+    asked = {"duration_s": 6, "width": 64, "height": 64, "radar_quality": "clean"}
+    person, still = subject(5, "no-pulse", kind="person", **asked), subject(5, "no-pulse", kind=kind, **asked)
+    assert np.ptp(person.radar(every=4).chest_mm) > 1
+    assert np.ptp(still.radar(every=4).chest_mm) < 0.3  # the radar itself sways
+    assert not still.truth.pulse(np.arange(5.0)).any()
+    assert not still.truth.respiration(np.arange(5.0)).any()
+    for sensor in (still.contact, still.ecg, still.belt):
+        with pytest.raises(UsageError, match="Nothing b"):
+            sensor()

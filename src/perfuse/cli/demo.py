@@ -60,6 +60,7 @@ def demo(*, keep: Path | None = None, seed: int = 11, seconds: float = 45.0) -> 
             rate_hz = person.settings.rate_hz
             person.write(
                 video,
+                quality=12,
                 truth_path=folder / "truth.json",
                 progress=lambda done, total: progress(done / rate_hz, total / rate_hz),
             )

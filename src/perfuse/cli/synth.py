@@ -68,7 +68,7 @@ def synth(
     if everything:
         _list()
         return 0
-    if out is None:
+    if not out:  # an empty name would be the folder one is in
         raise UsageError("No folder was named.", "Name one: perfuse synth people, or see: perfuse synth --list.")
     from perfuse.synth.layouts.folder import make
     from perfuse.synth.layouts.known import get_layout

@@ -213,10 +213,8 @@ class _Maker:
     def _batch(self, clip: Array, people: list[Subject], items: range) -> Batch:
         """Put what is true beside the clips."""
         grid = np.arange(self.frames) / self.view.rate_hz
-        alive = np.array([[person.settings.alive] for person in people])
-        breathes = np.array([[person.settings.breathes] for person in people])
-        pulse = np.stack([person.truth.pulse(grid) for person in people]) * alive
-        breath = np.stack([person.truth.respiration(grid) for person in people]) * breathes
+        pulse = np.stack([person.truth.pulse(grid) for person in people])
+        breath = np.stack([person.truth.respiration(grid) for person in people])
         truths = [(person.truth.heart_rate, person.truth.respiratory_rate) for person in people]
         rates = np.array([[np.nan if rate is None else rate for rate in pair] for pair in truths])
 
@@ -275,10 +273,12 @@ class _Maker:
 
 def _contact(person: Subject, grid: F64) -> tuple[F64, NDArray[np.bool_]]:
     """Return what a contact sensor wrote at the times of a clip, (T,), and where it wrote anything."""
+    if not person.settings.alive:
+        return np.zeros(len(grid)), np.zeros(len(grid), np.bool_)
     sensor = person.contact(rate_hz=float(1.0 / (grid[1] - grid[0])))
     valid = np.interp(grid, sensor.times_s, sensor.valid) > 0.5
     values = np.interp(grid, sensor.times_s, np.nan_to_num(sensor.values))
-    return np.where(valid & person.settings.alive, values, 0.0), valid & person.settings.alive
+    return np.where(valid, values, 0.0), valid
 
 
 def _seed(seed: int, kind: str, index: int) -> int:

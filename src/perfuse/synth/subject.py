@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.view import REGIONS
 from perfuse.radar.kinds import AWR1443, RadarKind
+from perfuse.synth.camera.encoders import encoder, encoder_options
 from perfuse.synth.camera.isp import develop
 from perfuse.synth.camera.timing import frame_times
 from perfuse.synth.fields import F64
 from perfuse.synth.person.look import Look, draw_look
 from perfuse.synth.person.skin import Skin, draw_skin
+from perfuse.synth.radar.body import Still
 from perfuse.synth.radar.record import RadarRecording, observe
 from perfuse.synth.scene.build import COMPONENTS, STILL, SUPER, Scene, build_scene
 from perfuse.synth.scene.light import Light, draw_light
@@ -95,28 +97,56 @@ class Subject:
         return max(float(self.times_s[-1]), 1.0)
 
     def contact(self, *, rate_hz: float = 64.0, site: str = "finger") -> ContactPPG:
-        """Record the pulse at a finger or an ear, with the fault of ``settings.label_fault``."""
+        """Record the pulse at a finger or an ear, with the fault of ``settings.label_fault``.
+
+        Raises
+        ------
+        UsageError
+            If nothing beats: nobody wears it.
+        """
+        self._worn(self.settings.alive, "beats")
         rng, t = stream(self.settings.seed, f"contact {site}"), self.truth
         fault = self.settings.label_fault
         return contact_ppg(rng, t.heart, t.lungs, self.duration_s, rate_hz=rate_hz, site=site, fault=fault)
 
     def belt(self, *, rate_hz: float = 32.0) -> Belt:
-        """Record breathing with a belt round the chest."""
+        """Record breathing with a belt round the chest.
+
+        Raises
+        ------
+        UsageError
+            If nothing breathes: nobody wears it.
+        """
+        self._worn(self.settings.breathes, "breathes")
         return belt(stream(self.settings.seed, "belt"), self.truth.lungs, self.duration_s, rate_hz=rate_hz)
 
     def ecg(self, *, rate_hz: float = 250.0) -> ECG:
-        """Record one lead of an electrocardiogram."""
+        """Record one lead of an electrocardiogram.
+
+        Raises
+        ------
+        UsageError
+            If nothing beats: nobody wears it.
+        """
+        self._worn(self.settings.alive, "beats")
         return ecg(stream(self.settings.seed, "ecg"), self.truth.heart, self.duration_s, rate_hz=rate_hz)
+
+    def _worn(self, lives: bool, does: str) -> None:
+        if not lives:
+            raise UsageError(f"Nothing {does} in a picture of kind {self.settings.kind!r}.", "Ask no sensor of it.")
 
     def radar(
         self, config: RadarKind = AWR1443, *, start_s: float = 0.0, duration_s: float | None = None, every: int = 1
     ) -> RadarRecording:
-        """Record chest and head with a radar of ``settings.radar_quality``; arguments as for :func:`observe`."""
+        """Record chest and head with a radar of ``settings.radar_quality``; arguments as for :func:`observe`.
+
+        Where nothing beats or breathes, nothing does so in front of the radar.
+        """
         s, towards = self.settings, self.tracks.motion.head_mm[:, 2]
         return observe(
             stream(s.seed, "radar"),
-            self.truth.heart,
-            self.truth.lungs,
+            self.truth.heart if s.alive else Still(),
+            self.truth.lungs if s.breathes else Still(),
             self.duration_s if duration_s is None else duration_s,
             config=config,
             distance_m=s.radar_distance_m,
@@ -174,21 +204,22 @@ class Subject:
         self,
         path: str | Path,
         *,
-        quality: int = 12,
+        quality: int | None = None,
         truth_path: str | Path | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Render to an H.264 file.
+        """Render to a file, compressed as the settings say.
 
         Parameters
         ----------
         path : str or Path
             What to write; the ending decides the container.
-        quality : int
-            x264's constant rate factor, 0 to 51. Its fastest preset keeps the pulse best at a given factor: it does
-            without the deblocking and the psychovisual rounding that slower ones spend on looks.
+        quality : int, optional
+            Write H.264 with this constant rate factor of x264 instead, 0 to 51, whatever the settings say. Its
+            fastest preset is taken, which keeps the pulse best at a given factor: it does without the deblocking and
+            the psychovisual rounding that slower ones spend on looks.
         truth_path : str or Path, optional
-            Where to write settings and truth, as JSON.
+            Where to write settings and truth, as JSON; ``codec``, ``quality`` and ``encoder`` are those of the file.
         progress : callable, optional
             Called with (frames done, frames in all) after each frame.
 
@@ -205,11 +236,15 @@ class Subject:
                 if progress is not None:
                     progress(done, len(self.times_s))
 
-        # One thread: the same bytes on any number of cores.
-        options = {"crf": str(quality), "preset": "ultrafast", "threads": "1"}
-        write_video(path, watched(), options=options, nominal_rate_hz=self.settings.rate_hz)
+        if quality is None:
+            used, how = self.settings, encoder(self.settings)
+        else:
+            used = replace(self.settings, codec="h264", quality=float(quality))
+            how = encoder_options("fast", quality)
+        write_video(path, watched(), nominal_rate_hz=used.rate_hz, **how)
         if truth_path is not None:
-            text = json.dumps({"settings": asdict(self.settings), "truth": self.truth.describe()}, indent=1)
+            told = {"settings": asdict(used), "truth": self.truth.describe(), "encoder": how}
+            text = json.dumps(told, indent=1)
             try:
                 Path(truth_path).write_text(text + "\n", encoding="utf-8")
             except OSError as error:

@@ -35,7 +35,7 @@ class Truth:
     pulse_depth : float
         Peak-to-peak swing of diffuse green light as a fraction of its mean; 0 without a pulse.
     heart, lungs : Heart, Breathing
-        What made them.
+        What made them; where nothing beats or breathes, what would have.
     """
 
     heart_rate: float | None
@@ -48,12 +48,14 @@ class Truth:
     lungs: Breathing
 
     def pulse(self, time_s: NDArray[np.floating] | float) -> F64:
-        """Blood volume of the face at any times, rising with volume, mean 0, peak to peak about 1."""
-        return self.heart.at(np.asarray(time_s, np.float64))
+        """Blood volume of the face at any times, rising with volume, mean 0, peak to peak about 1; 0 if none is."""
+        at_s: F64 = np.asarray(time_s, np.float64)
+        return np.zeros_like(at_s) if self.heart_rate is None else self.heart.at(at_s)
 
     def respiration(self, time_s: NDArray[np.floating] | float) -> F64:
-        """Lung volume at any times, 0 at rest and about 1 after a normal inspiration."""
-        return self.lungs.at(np.asarray(time_s, np.float64))
+        """Lung volume at any times, 0 at rest and about 1 after a normal inspiration; 0 where nothing breathes."""
+        at_s: F64 = np.asarray(time_s, np.float64)
+        return np.zeros_like(at_s) if self.respiratory_rate is None else self.lungs.at(at_s)
 
     def describe(self) -> dict[str, object]:
         """Return everything but the waves as plain values for JSON."""

@@ -1,4 +1,4 @@
-"""The real encoders for files that are written: named settings, and writing a file once more."""
+"""The real encoders for files that are written: named settings, those of a subject, and writing a file once more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfuse.core.errors import UsageError
+from perfuse.synth.camera.strength import bit_rate, quantiser
+from perfuse.synth.settings import Settings
 from perfuse.video.source import open_source
 from perfuse.video.trace import TraceStream
 from perfuse.video.write import write_video
@@ -52,6 +54,9 @@ REAL_CODECS = {
 per second for ``"webcam"`` (calls, streams: no look-ahead); FFmpeg's q for ``"mpeg4"`` (old data sets) and
 ``"mjpeg"`` (every picture a JPEG: webcams), rounded to whole numbers; nothing for ``"lossless"``."""
 
+_ONLY = {"mpeg4": "yuv420p"}
+"""Pixel formats of encoders that know no other: where a side is odd, files would be 4:4:4 by default."""
+
 
 def encoder_options(name: str, quality: float | None = None) -> dict[str, Any]:
     """Return what :func:`perfuse.video.write.write_video` needs to write with a named encoder.
@@ -86,6 +91,21 @@ def encoder_options(name: str, quality: float | None = None) -> dict[str, Any]:
     return {"codec": encoder.codec, "options": {**options, "threads": "1"}}
 
 
+def encoder(settings: Settings) -> dict[str, Any]:
+    """Return what :func:`perfuse.video.write.write_video` needs to compress as the settings of a subject say."""
+    codec, strength = settings.codec, settings.quality
+    if codec == "none":
+        return encoder_options("lossless")
+    if codec == "h264":
+        return encoder_options("h264", strength)
+    if codec == "webcam":
+        rate = bit_rate(strength, settings.height, settings.width, settings.rate_hz)
+        return encoder_options("webcam", min(rate, REAL_CODECS["webcam"].high))
+    how = encoder_options(codec, quantiser(codec, strength))
+    odd = codec in _ONLY and (settings.width % 2 or settings.height % 2)
+    return how | {"pixel_format": _ONLY[codec]} if odd else how
+
+
 def reencode(
     source: str | os.PathLike[str], target: str | os.PathLike[str], name: str = "h264", quality: float | None = None
 ) -> None:
@@ -115,4 +135,5 @@ def reencode(
         if isinstance(stream, TraceStream):
             raise UsageError(f"{source} holds colours and no pictures.", "Give a video.")
         pictures = ((frame.time_s, frame.rgb()) for frame in stream)
-        write_video(target, pictures, nominal_rate_hz=stream.info.nominal_rate_hz or 30.0, **settings)
+        rate_hz, pixel_format = stream.info.nominal_rate_hz or 30.0, _ONLY.get(settings["codec"])
+        write_video(target, pictures, nominal_rate_hz=rate_hz, pixel_format=pixel_format, **settings)

@@ -165,4 +165,5 @@ EQUIPLETH = Layout(
     takes=takes,
     write=write,
     finish=finish,
+    files=r"rgb_files/[^/]+/rgbd_(rgb_\d+\.png|ppg\.npy)|rf_files/[^/]+/(rf\.pkl|vital_dict\.npy)|truth/[^/]+\.json",
 )

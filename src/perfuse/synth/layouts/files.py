@@ -84,16 +84,13 @@ def write_coded(
 def truth_of(person: Subject) -> dict[str, Any]:
     """Return settings and truth as plain values, in the form of :meth:`Subject.write`.
 
-    Where nothing beats, rates are None and there are no beats and breaths.
+    Where nothing beats or breathes, its rate is None and there are no beats or breaths.
     """
     skin = person.skin
-    truth = dict(person.truth.describe())
-    if not person.settings.alive:
-        truth |= {"heart_rate": None, "respiratory_rate": None, "pulse_depth": 0.0, "beats_s": [], "breaths_s": []}
     more = {"ita_deg": round(float(skin.ita_deg), 2), "fitzpatrick": int(skin.fitzpatrick)}
     return {
         "settings": asdict(person.settings),
-        "truth": truth | more,
+        "truth": person.truth.describe() | more,
         "frames": len(person.times_s),
         "duration_s": person.duration_s,
         "versions": {"perfuse": perfuse.__version__, "numpy": np.__version__},

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.workers import side_by_side
 from perfuse.report.files import write_atomic
 from perfuse.synth.layouts.plan import Layout, Take, digest
-from perfuse.synth.layouts.work import HIDDEN, Content, record, sizes
+from perfuse.synth.layouts.work import HIDDEN, Content, record, sizes, strangers
 from perfuse.synth.settings import check
 
 SCHEMA = "perfuse-synth-1"
@@ -119,11 +120,12 @@ def make(
     check("jobs", jobs, 1, 256, whole=True)
     if len({part for take in takes for part in take.parts}) < sum(len(take.parts) for take in takes):
         raise UsageError("Two recordings were given the same name.", "Give each its own.")
-    root = _root(Path(folder))
     about = {"schema": SCHEMA, "perfuse": perfuse.__version__, "layout": layout.name, "source": dict(source)}
-    book = _Book(root, about, takes, [digest(take.settings()) for take in takes])
+    marks = [digest(take.settings()) for take in takes]  # refuses what is out of range, before there is a folder
+    root = _root(Path(folder))
+    book = _Book(root, about, takes, marks)
     with _told(root), _alone(root):
-        _compare(book)
+        _compare(book, layout.files)
         _tidy(root)
         missing = [take for take in takes if take.id not in book.done]
         book.save()
@@ -213,8 +215,8 @@ def _alone(root: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _compare(book: _Book) -> None:
-    """Take over what a folder holds already, or refuse the folder."""
+def _compare(book: _Book, own: str) -> None:
+    """Take over what a folder holds already, or refuse the folder; ``own`` is the pattern of a recording's files."""
     path = book.root / MANIFEST
     if not path.exists():
         if strange := sorted(item.name for item in book.root.iterdir() if not item.name.startswith(".")):
@@ -240,9 +242,16 @@ def _compare(book: _Book) -> None:
         if name != take.id or row.get("settings") != mark or row.get("parts") != list(take.parts):
             raise OutputError(f"{book.root} was made with other settings ({name} differs).", ELSEWHERE)
         held = Content(row.get("files", 0), row.get("bytes", 0), row.get("sha256"))
-        there = sizes(book.root, take.parts)
+        there = {file: size for file, size in sizes(book.root, take.parts).items() if re.fullmatch(own, file)}
         if held.sha256 and (len(there), sum(there.values())) == (held.files, held.bytes):
             book.done[name] = held
+    for take in book.takes:
+        # What is made takes the place of the whole folder, and a note or a picture in it would be lost.
+        if take.id not in book.done and (strange := strangers(book.root, take.parts, own)):
+            raise OutputError(
+                f"{take.id} has to be made, but a file lies there that is not part of it: {book.root / strange[0]}.",
+                "Move it to another place, or delete it.",
+            )
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ pictures (x264 at crf 0 does not: it halves the resolution of colour), MP4 keeps
 that is built on it read it, and it was the smallest of the lossless codecs tried (65 kB a frame at 320 x 240, where
 H.264 in RGB took 73 to 91, PNG 92 and raw 230).
 
-Subjects without a pulse have ``null`` for the rates, zeros in ``frames.csv`` and no sensors: nobody wears them.
+Subjects without a pulse have ``null`` for the rates, zeros in ``frames.csv`` and no sensors: nobody wears them. Those
+behind a full mask breathe, and what is told of their breathing is true.
 """
 
 from __future__ import annotations
@@ -32,11 +33,9 @@ from typing import Any
 
 import numpy as np
 
-from perfuse.synth.camera.encoders import REAL_CODECS, encoder_options
-from perfuse.synth.camera.strength import bit_rate, quantiser
+from perfuse.synth.camera.encoders import encoder
 from perfuse.synth.layouts.files import frames, truth_of, write_csv, write_json
 from perfuse.synth.layouts.plan import Layout, Member, Take, Watch
-from perfuse.synth.settings import Settings
 from perfuse.synth.subject import Subject
 from perfuse.video.write import write_video
 
@@ -47,7 +46,7 @@ README = """These people do not exist: perfuse.synth painted them, and everythin
 
 One folder per subject:
   video.mp4     the face; every frame has its own time
-  truth.json    settings, heart_rate and respiratory_rate (per minute; null where nothing beats), beats, breaths
+  truth.json    settings, heart_rate, respiratory_rate (per minute; null without a pulse or breath), beats, breaths
   frames.csv    pulse and respiration of the face at the time of every frame
   beats.csv     time of every beat on the face, and the interval since the one before
   contact.csv   what a contact sensor wrote (valid is 0 where nothing arrived); in some domains it is wrong on purpose
@@ -66,19 +65,6 @@ def takes(member: Member, number: int, radar: bool) -> tuple[Take, ...]:
     return (Take(member.id, number, member.seed, member.domain, member.asked, (member.id,), wanted),)
 
 
-def encoder(settings: Settings) -> dict[str, Any]:
-    """Return what :func:`perfuse.video.write.write_video` needs to compress as settings say."""
-    codec, strength = settings.codec, settings.quality
-    if codec == "none":
-        return encoder_options("lossless")
-    if codec == "h264":
-        return encoder_options("h264", strength)
-    if codec == "webcam":
-        rate = bit_rate(strength, settings.height, settings.width, settings.rate_hz)
-        return encoder_options("webcam", min(rate, REAL_CODECS["webcam"].high))
-    return encoder_options(codec, quantiser(codec, strength))
-
-
 def write(take: Take, person: Subject, root: Path, watch: Watch) -> None:
     """Write one subject below ``root``."""
     folder = root / take.id
@@ -87,11 +73,10 @@ def write(take: Take, person: Subject, root: Path, watch: Watch) -> None:
     write_film(folder / "video.mp4", person, how, watch)
     about = truth_of(person) | {"encoder": how}
     times, truth = person.times_s, person.truth
+    write_csv(folder / "frames.csv", time_s=times, pulse=truth.pulse(times), respiration=truth.respiration(times))
     if not settings.alive:
         write_json(folder / "truth.json", about)
-        write_csv(folder / "frames.csv", time_s=times, pulse=0.0 * times, respiration=0.0 * times)
         return
-    write_csv(folder / "frames.csv", time_s=times, pulse=truth.pulse(times), respiration=truth.respiration(times))
     beats = truth.heart.beats_s
     seen = np.flatnonzero((beats >= 0) & (beats <= person.duration_s))
     seen = seen[seen > 0]
@@ -141,4 +126,5 @@ PERFUSE = Layout(
     takes=takes,
     write=write,
     finish=finish,
+    files=r"[^/]+/(video\.mp4|truth\.json|(frames|beats|contact|belt|ecg)\.csv|radar\.npz)",
 )

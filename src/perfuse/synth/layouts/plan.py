@@ -105,6 +105,8 @@ class Layout:
         Write one recording below an empty folder, as its parts say.
     finish : callable
         Write what describes all recordings at the top of the folder.
+    files : str
+        Pattern of the files of a recording, below the set's folder: what it does not fit is somebody else's.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Layout:
     takes: Callable[[Member, int, bool], tuple[Take, ...]]
     write: Callable[[Take, Subject, Path, Watch], None]
     finish: Callable[[Path, Sequence[Take]], None]
+    files: str
 
 
 def seed_of(*words: str | int) -> int:

@@ -115,4 +115,5 @@ PURE = Layout(
     takes=takes,
     write=write,
     finish=finish,
+    files=r"([^/]+)/\1(/Image\d+\.png|\.json)|truth/[^/]+\.json",
 )

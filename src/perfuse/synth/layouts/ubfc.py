@@ -85,4 +85,5 @@ UBFC = Layout(
     takes=takes,
     write=write,
     finish=finish,
+    files=r"subject\d+/(vid\.avi|ground_truth\.txt)|truth/[^/]+\.json",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,13 @@ def sizes(root: Path, parts: Sequence[str]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def strangers(root: Path, parts: Sequence[str], own: str) -> list[str]:
+    """Return what lies in the folders of a recording and does not fit the pattern of its own files."""
+    found = [item for part in parts for item in (root / part).rglob("*") if item.is_symlink() or not item.is_dir()]
+    names = sorted(item.relative_to(root).as_posix() for item in found)
+    return [name for name in names if not re.fullmatch(own, name)]
+
+
 def content(root: Path, parts: Sequence[str]) -> Content:
     """Read the files of a recording and return what they hold."""
     found, mark = sizes(root, parts), hashlib.sha256()
@@ -73,6 +81,13 @@ def record(root: Path, layout: Layout, take: Take, watch: Watch | None = None) -
         person = subject(take.seed, take.domain, **take.asked)
         layout.write(take, person, hidden, watch or (lambda time_s: None))
         return content(hidden, take.parts)
+    except MemoryError as error:
+        shutil.rmtree(hidden, ignore_errors=True)
+        size = f"{take.settings().width} x {take.settings().height}"
+        raise OutputError(
+            f"{take.id} cannot be made: pictures of {size} pixels need more memory than is free.",
+            "Ask for smaller ones, or for fewer processes; what is whole is kept.",
+        ) from error
     except OSError as error:
         shutil.rmtree(hidden, ignore_errors=True)
         raise OutputError(

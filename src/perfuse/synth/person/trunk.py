@@ -29,7 +29,7 @@ def paint_body(look: Look, skin: Skin, canvas: Canvas, lean: float, gain: float,
     slope = chin + rise + 0.24 * np.maximum(side - 0.5, 0.0) + 0.8 * np.maximum(side - 1.85, 0.0) ** 2
     _neck(coat, look, skin, canvas, chin, slope, lean)
     top = chin - (0.25 if look.neckline == "high" else 0.0)
-    part = clip(coat, canvas, (-99.0, 99.0, top, 99.0))
+    part = clip(coat, canvas, (-np.inf, np.inf, top, np.inf))  # slope has every column, however wide the picture
     if part is not None:
         _clothes(*part, look, chin, slope, gain)
     if look.kind != "person":

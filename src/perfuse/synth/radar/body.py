@@ -44,6 +44,17 @@ class Breath(Protocol):
         ...
 
 
+class Still:
+    """Neither beats nor breathes: what a radar is told of dolls and photographs."""
+
+    beats_s: F64 = np.empty(0)
+    r_peaks_s: F64 = np.empty(0)
+
+    def at(self, time_s: F64) -> F64:
+        """Nothing."""
+        return np.zeros_like(time_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Scatterer:
     """One place that reflects.

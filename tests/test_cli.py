@@ -458,7 +458,7 @@ def person(monkeypatch):
     """Stand in for synthesis and measuring; the person's rates can be set before the demo runs."""
     truth = SimpleNamespace(heart_rate=72.0, respiratory_rate=15.0, beats_s=np.cumsum([0.8, 0.85, 0.82, 0.9, 0.81]))
 
-    def write(path, *, truth_path, progress):
+    def write(path, *, quality, truth_path, progress):
         Path(path).write_bytes(b"video")
         Path(truth_path).write_text("{}")
         progress(1, 2)

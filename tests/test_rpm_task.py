@@ -505,7 +505,7 @@ def test_an_ecg_teaches(native, cache, capsys):
     assert found.domains == ("", "")
 
 
-def test_a_batch_of_recordings_brings_its_radar(monkeypatch):
+def test_a_batch_of_recordings_brings_its_radar():
     class Entry:
         def __init__(self):
             self.about, self.signals = {"start_s": 1.0}, {"pulse": None}
@@ -518,8 +518,6 @@ def test_a_batch_of_recordings_brings_its_radar(monkeypatch):
             iq = np.exp(1j * times)[:, None] * np.ones(30)
             return RadarRecord(times, iq.astype(np.complex64), np.ones(2000, bool), AWR1443)
 
-    wave = np.sin(np.arange(64) / 4)
-    monkeypatch.setattr("perfuse.learn.sources.on_grid", lambda *_: wave)
     made_ = batch_of([Entry(), Entry()], [0, 30], 64, 30.0, radar=True)
     assert made_.radar.shape == (2, 10, 64)
     assert batch_of([Entry()], [0], 64, 30.0).radar is None

@@ -81,7 +81,7 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
         If the two differ by more than :data:`PARITY` (the logits: :data:`LOGIT_PARITY`, the attention:
         :data:`ATTENTION_PARITY`), or the bundle does not do what its card says.
     """
-    _make_room(folder)  # before the work
+    _check_room(folder)
     view = card["view"]
     rate = float(view["rate_hz"])
     longest = max(2, round(float(card["window_s"]) * rate))
@@ -102,6 +102,10 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
         whole["outputs"] = [PULSE, RESPIRATION]
     content = _with_card(content, whole)
     whole["sha256"] = hashlib.sha256(content).hexdigest()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made a folder ({error.strerror}).", "Choose another place.") from error
     write_atomic(folder / MODEL_FILE, content)
     write_atomic(folder / WEIGHTS_FILE, _weights(student))
     write_atomic(folder / CARD_FILE, json.dumps(whole, indent=1) + "\n")
@@ -109,12 +113,14 @@ def export(student: nn.Module, card: Mapping[str, Any], folder: Path) -> float:
     return float(worst)
 
 
-def _make_room(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made a folder ({error.strerror}).", "Choose another place.") from error
-    check_writable(folder / CARD_FILE)
+def _check_room(folder: Path) -> None:
+    """Make sure that a folder is there, or can be made: before the work, and without making it."""
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise OutputError(f"{folder} cannot be made a folder ({place} is a file).", "Choose another place.")
+    check_writable(place / CARD_FILE)
 
 
 def _allow(found: float, most: float, unit: str) -> None:

@@ -535,12 +535,15 @@ def test_nothing_is_made_twice(tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("rate.txt")}
 
 
-@pytest.mark.parametrize("name", ["lab-0001/rate.txt", "notes/lab-0001.txt", "lab-0001", "cut", "hidden"])
+@pytest.mark.parametrize("name", ["lab-0001/rate.txt", "notes/lab-0001.txt", "lab-0001", "cut", "hole", "hidden"])
 def test_whatever_is_missing_is_made_again(tmp_path, whole, name):
     folder = tmp_path / "people"
     sketched(folder)
     if name == "cut":
         (folder / "lab-0001" / "rate.txt").write_text("7")
+    elif name == "hole":  # as long as it was, and empty inside
+        file = folder / "lab-0001" / "rate.txt"
+        file.write_bytes(bytes(len(file.read_bytes())))
     elif name == "hidden":  # killed between the manifest and the move
         (folder / "lab-0001").rename(folder / f"{HIDDEN}lab-0001")
     elif (folder / name).is_dir():

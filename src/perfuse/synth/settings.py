@@ -52,7 +52,7 @@ class Settings:
     heart_rate: float = _number("mean rate of the heart", "/min", 35, 230)
     respiratory_rate: float = _number("mean rate of breathing", "/min", 4, 90)
     age_y: float = _number("age", "years", 0, 110)
-    sdnn_scale: float = _number("spread of beat intervals relative to a resting adult", "", 0, 5)
+    sdnn_scale: float = _number("spread of beat intervals relative to a resting adult", "", 0, 4)
     rhythm: str = _one_of("rhythm of the heart", "regular", "ectopic", "fibrillation", "bigeminy", "dropout")
     recovery: float = _number("extra beats per minute at the start, as after exercise", "/min", 0, 110)
     breathing: str = _one_of("style of breathing", "calm", "speech", "periodic")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from perfuse.core.errors import OutputError, UsageError
 from perfuse.core.workers import side_by_side
 from perfuse.report.files import write_atomic
 from perfuse.synth.layouts.plan import Layout, Take, digest
-from perfuse.synth.layouts.work import HIDDEN, Content, record, sizes, strangers
+from perfuse.synth.layouts.work import HIDDEN, Content, content, record, sizes, strangers
 from perfuse.synth.settings import check
 
 SCHEMA = "perfuse-synth-1"
@@ -242,8 +241,9 @@ def _compare(book: _Book, own: str) -> None:
         if name != take.id or row.get("settings") != mark or row.get("parts") != list(take.parts):
             raise OutputError(f"{book.root} was made with other settings ({name} differs).", ELSEWHERE)
         held = Content(row.get("files", 0), row.get("bytes", 0), row.get("sha256"))
-        there = {file: size for file, size in sizes(book.root, take.parts).items() if re.fullmatch(own, file)}
-        if held.sha256 and (len(there), sum(there.values())) == (held.files, held.bytes):
+        there = sizes(book.root, take.parts, own)
+        alike = (len(there), sum(there.values())) == (held.files, held.bytes)
+        if held.sha256 and alike and content(book.root, take.parts, own) == held:  # read: a copy may have holes
             book.done[name] = held
     for take in book.takes:
         # What is made takes the place of the whole folder, and a note or a picture in it would be lost.

@@ -36,8 +36,11 @@ class Content:
     sha256: str | None
 
 
-def sizes(root: Path, parts: Sequence[str]) -> dict[str, int]:
-    """Return every file of a recording with its bytes, in the order of the names; nothing if a part is missing."""
+def sizes(root: Path, parts: Sequence[str], own: str = ".*") -> dict[str, int]:
+    """Return every file of a recording with its bytes, in the order of the names; nothing if a part is missing.
+
+    Files whose names do not fit the pattern ``own`` are somebody else's.
+    """
     found: dict[str, int] = {}
     for part in parts:
         place = root / part
@@ -45,7 +48,7 @@ def sizes(root: Path, parts: Sequence[str]) -> dict[str, int]:
         if not files or not all(file.is_file() for file in files):
             return {}
         found |= {file.relative_to(root).as_posix(): file.stat().st_size for file in files}
-    return dict(sorted(found.items()))
+    return {name: size for name, size in sorted(found.items()) if re.fullmatch(own, name)}
 
 
 def strangers(root: Path, parts: Sequence[str], own: str) -> list[str]:
@@ -55,9 +58,9 @@ def strangers(root: Path, parts: Sequence[str], own: str) -> list[str]:
     return [name for name in names if not re.fullmatch(own, name)]
 
 
-def content(root: Path, parts: Sequence[str]) -> Content:
-    """Read the files of a recording and return what they hold."""
-    found, mark = sizes(root, parts), hashlib.sha256()
+def content(root: Path, parts: Sequence[str], own: str = ".*") -> Content:
+    """Read the files of a recording, as for :func:`sizes`, and return what they hold."""
+    found, mark = sizes(root, parts, own), hashlib.sha256()
     for name, size in found.items():
         mark.update(f"{name}\0{size}\0".encode())
         with (root / name).open("rb") as file:

@@ -1,7 +1,7 @@
 """How fast the simulator is: clips per second of streams, frames per second of files, and what a training step loses.
 
-Run ``python benchmarks/synth.py [--device cuda] [--rounds 5] [--out docs/results/synth.md]``; half an hour on
-two cores that nothing else uses. Needs torch. Every figure is the mean of several rounds in one run.
+Run ``python benchmarks/synth.py [--device cuda] [--rounds 5] [--out docs/results/synth.md]``; ten to thirty minutes
+on two cores that nothing else uses. Needs torch. Every figure is the mean of several rounds in one run.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def report(device: str, rounds: int) -> Iterator[str]:
         ways = [{}, {"device": "cpu"}, {"workers": 2}, *([{"device": device}] if device != "cpu" else [])]
         yield f"| {name} | " + " | ".join(f"{rate:.1f}" for rate in pace(view, ways, rounds)) + " |"
     yield "\n## Frames per second of files\n"
-    yield "One core; 480 x 360 H.264, drawing and writing together.\n"
+    yield "One core; 480 x 360, drawing and compressing as the domain does together.\n"
     yield "| domain | frames per second |\n| --- | ---: |"
     for domain in ("home", "lab", "motion"):
         yield f"| `{domain}` | {files(domain):.0f} |"

@@ -219,8 +219,9 @@ def _has(entry: Entry, need: str, rate_hz: float) -> bool:
         return need in entry.signals and len(usable(entry.signals[need])) > 1
     echo = entry.radar()
     # range bins, as often as the view: a slower radar would be heard to stand still every now and then
-    ranges = echo is not None and echo.kind is not None and echo.iq.ndim == 2 and bool(echo.valid.any())
-    return ranges and echo is not None and float(np.median(np.diff(echo.times_s))) * rate_hz < 1.05
+    if echo is None or echo.kind is None or echo.iq.ndim != 2 or not echo.valid.any() or len(echo.times_s) < 2:
+        return False
+    return float(np.median(np.diff(echo.times_s))) * rate_hz < 1.05
 
 
 def _offers(entry: Entry) -> list[str]:

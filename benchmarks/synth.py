@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # products of matrices would take all cores
+
 import torch
+from pages import renew
 from torch import nn
 
 from perfuse.bench.machine import machine
@@ -82,7 +86,7 @@ def main() -> None:
         print(line, flush=True)
         page.append(line)
     if arguments.out:
-        arguments.out.write_text("\n".join(page) + "\n", encoding="utf-8")
+        renew(arguments.out, "\n".join(page))
 
 
 def report(device: str, rounds: int) -> Iterator[str]:

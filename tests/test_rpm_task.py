@@ -485,6 +485,8 @@ def test_clips_lie_where_the_radar_does(native, cache):
     assert notes_of([found]) == list(found.notes)
     with pytest.raises(UsageError, match="230 samples of face and pulse and radar"):
         filmed(Recorded(native), replace(asked, frames=230), found.view, found.needs)
+    with pytest.raises(UsageError, match=r"what the task needs: blood_pressure.*They have .*, radar,"):
+        filmed(Recorded(native), asked, found.view, frozenset({"blood_pressure"}))
 
 
 def test_an_ecg_teaches(native, cache, capsys):

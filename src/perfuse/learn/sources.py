@@ -187,7 +187,7 @@ def filmed(
     if not having:
         raise UsageError(
             f"No recording of {how.data} has what the task needs: {', '.join(sorted(needs)) or 'a label'}.",
-            f"They have {', '.join(sorted({n for e in entries for n in _offers(e)})) or 'no references'}.",
+            f"They have {', '.join(sorted({n for e in entries for n in _offers(e, rate_hz)})) or 'no references'}.",
         )
     spans = [_starts(entry, recipe.frames, needs) for entry in having]
     kept = [(entry, starts) for entry, starts in zip(having, spans) if starts]
@@ -224,10 +224,11 @@ def _has(entry: Entry, need: str, rate_hz: float) -> bool:
     return float(np.median(np.diff(echo.times_s))) * rate_hz < 1.05
 
 
-def _offers(entry: Entry) -> list[str]:
+def _offers(entry: Entry, rate_hz: float) -> list[str]:
     """Name what an entry has, for a message."""
-    echo = entry.radar()
-    return [*entry.signals, *(["a radar without range bins or too slow"] if echo is not None else [])]
+    if _has(entry, "radar", rate_hz):
+        return [*entry.signals, "radar"]
+    return [*entry.signals, *(["a radar without range bins or too slow"] if entry.radar() is not None else [])]
 
 
 def _starts(entry: Entry, frames: int, needs: Collection[str] = ("pulse",)) -> list[int]:

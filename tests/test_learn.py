@@ -21,6 +21,7 @@ from perfuse.learn.loop import rate_at, train, weights_at
 from perfuse.learn.recipe import Augment, Optimiser, Recipe, Recorded, Simulated, Stage, build, load_recipe
 from perfuse.learn.sources import filmed, mixed, sources
 from perfuse.learn.task import Task
+from perfuse.learn.validate import Validator
 from perfuse.papers.blend.model import Blend
 from perfuse.papers.known import TASKS, find_recipe, make_task, recipes
 from perfuse.synth.layouts.folder import make
@@ -495,3 +496,15 @@ def test_the_commands_tell_what_is_wrong(tmp_path, capsys):
     ):
         assert main(words) == code, words
         assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_student_that_tells_no_breath_is_validated_without_a_warning(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("PERFUSE_CACHE", str(tmp_path))
+    task = of_task(recipe, 4)
+    asked = replace(recipe, validation=replace(recipe.validation, clips=2))
+    scores = Validator(asked, task).look(
+        {name: value.clone() for name, value in task.student.state_dict().items()}, 1
+    )
+    assert {"r", "mae", "close"} <= scores.keys()
+    assert not any(name.startswith("breath") for name in scores)

@@ -81,7 +81,7 @@ class Validator:
         student.load_state_dict(own)
         student.train()
         told = pulse.told() | {"close": float(np.mean(np.array(pulse.errors) <= CLOSE))}
-        return told | {f"breath_{name}": value for name, value in breath.told().items() if breath.errors}
+        return told | ({f"breath_{name}": value for name, value in breath.told().items()} if breath.errors else {})
 
     def _batches(self) -> list[Batch]:
         if not self._clips:

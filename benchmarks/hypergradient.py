@@ -5,6 +5,8 @@ times are the best of a few, memory is the highest of the process less what it h
 is a forward and a backward pass over the same clips: what a training costs anyway.
 
     OMP_NUM_THREADS=1 python benchmarks/hypergradient.py [--sizes 1x160x72] [--out docs/results/hypergradient.md]
+
+Sizes are of pictures; those of less than 10 pixels a side are grids of cells, and their student is our small one.
 """
 
 from __future__ import annotations
@@ -22,12 +24,15 @@ from torch import Tensor
 
 from perfuse.bench.machine import machine
 from perfuse.papers.rpm_distill.bilevel import Schedule, hypergradient
+from perfuse.papers.rpm_distill.compact import Compact
 from perfuse.papers.rpm_distill.policy import Policy
 from perfuse.papers.rpm_distill.problem import Held
 from perfuse.papers.rpm_distill.student import FactorizePhys
 
-SIZES = ("1x160x72", "1x64x128")
-"""Clips, frames, pixels a side. The paper has 256 frames of 128 pixels."""
+SIZES = ("1x160x72", "1x256x128", "8x256x6")
+"""Clips, frames, pixels a side. The paper has 256 frames of 128 pixels; our small student sees 6 x 6 cells."""
+CELLS = 9
+"""Most cells a side of what a small student sees."""
 WAYS = {
     "the student's own step": None,
     "unroll, as released": Schedule(how="unroll", detach=False),
@@ -48,7 +53,7 @@ def problem(clips: int, frames: int, side: int, kind: torch.dtype = torch.float3
     phase = 6.2832 / 30 * torch.arange(frames) * torch.linspace(1.1, 1.6, 3 * clips)[:, None]
     taught, pulse, held = phase.sin().to(kind).chunk(3)
     one, other = (110 + 8 * torch.randn(clips, 3, frames, side, side).to(kind) for _ in range(2))
-    network = FactorizePhys(**student).to(kind)
+    network = (Compact(**student) if side <= CELLS else FactorizePhys(**student)).to(kind)
     for value in network.parameters():
         if value.ndim == 5:  # as the training loop lays them out
             value.data = value.data.contiguous(memory_format=torch.channels_last_3d)
@@ -119,10 +124,11 @@ def alone(name: str, size: tuple[int, int, int], repeat: int) -> tuple[float, fl
 
 def table(size: tuple[int, int, int], repeat: int) -> list[str]:
     clips, frames, side = size
+    what = f"{side} x {side} cells, small" if side <= CELLS else f"{side} x {side} pixels, FactorizePhys"
     found = {name: alone(name, size, repeat) for name in WAYS}
     plain, wanted = found["the student's own step"][0], found["unroll"][2]
     rows = [
-        f"## {clips} clip of {frames} frames, {side} x {side} pixels",
+        f"## {clips} clip{'s' * (clips > 1)} of {frames} frames, {what}",
         "",
         "| | CPU seconds | own steps | times sooner than unroll | MB | gradient differs from unroll's by |",
         "|---|---|---|---|---|---|",
@@ -135,12 +141,10 @@ def table(size: tuple[int, int, int], repeat: int) -> list[str]:
         rows.append(f"| {name} | {spent:.2f} | {spent / plain:.1f} | {sooner} | {memory:.0f} | {apart} |")
     (slow, most, _), (jvp, held, _), (best, least, _) = (found[k] for k in ("unroll", "jvp", "jvp, gradient at hand"))
     sooner = f"{slow / jvp:.1f} times, {slow / best:.1f} with the gradient at hand"
-    answer = "reached" if slow / best >= WANTED else "not reached"
     return [
         *rows,
         "",
-        f"The goal was at least {WANTED:g} times sooner than unrolled with less memory. Sooner: {sooner}, so "
-        f"{answer}. Memory: {held / most:.0%} and {least / most:.0%} of unroll's.",
+        f"Sooner: {sooner} ({WANTED:g} wanted). Memory: {held / most:.0%} and {least / most:.0%} of unroll's.",
         "",
     ]
 
@@ -172,8 +176,9 @@ def main() -> None:
     lines = [
         "# RPM-Distill: what a step of the policy costs",
         "",
-        f"{machine()}, torch {torch.__version__}, one thread, float32; best of {asked.repeat}. FactorizePhys, 52,169 "
-        "parameters, against the policy of 71,748. Made by `python benchmarks/hypergradient.py`. Other work on the "
+        f"{machine()}, torch {torch.__version__}, one thread, float32; best of {asked.repeat}. FactorizePhys "
+        "has 52,169 parameters, the small student 12,249, the policy 71,748. Made by "
+        "`python benchmarks/hypergradient.py`. Other work on the "
         f"machine meanwhile: load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores; it slows times down by more or "
         "less, and changes no memory.",
         "",

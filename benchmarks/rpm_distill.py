@@ -258,7 +258,7 @@ def ask_all(options: argparse.Namespace) -> tuple[dict[Case, Scored], dict[str, 
 
 def told_apart(task: RpmTask, batches: list[Batch]) -> float:
     """Return in which share of pairs the gate is wider where the teacher is right."""
-    parts = [looked(task, batch) for batch in batches]
+    parts = [looked(task.strands[0], batch) for batch in batches]
     whole = {name: np.concatenate([getattr(one, name) for one in parts]) for name in ("gate", "right", "truth")}
     return replace(parts[0], **whole).auc()
 
@@ -486,6 +486,7 @@ def cost(options: argparse.Namespace) -> None:
     ]:
         asked = {**recipe.model, "teacher": "contact", "trust": False, **model}
         task = RpmTask(**asked)
+        learner = task.strands[0].learner if task.strands else None
         optimiser = torch.optim.AdamW(task.student.parameters(), 1e-3)
         spent, looks = [], []
         for _ in range(4):
@@ -495,11 +496,11 @@ def cost(options: argparse.Namespace) -> None:
             sum(task.weights[k] * v for k, v in losses.items() if task.weights.get(k)).backward()
             optimiser.step()
             middle = time.process_time()
-            if task.learner is not None:
+            if learner is not None:
                 task.update(batch, batch, 1e-3, lambda _: None)
             spent.append(middle - begin)
             looks.append(time.process_time() - middle)
-        every = task.learner.schedule.interval if task.learner is not None else 1
+        every = learner.schedule.interval if learner is not None else 1
         step = min(spent) + min(looks) / every
         whole_run = f"{recipe.steps} steps: {recipe.steps * step:.0f} s"
         print(f"{name}: {1000 * step:.0f} ms a step of {recipe.batch} clips; {whole_run}")

@@ -22,9 +22,9 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread():
-    """Let torch add in one order, whatever else the machine does."""
+    """Let torch add in one order, whatever else the machine does; in what is made for the module, too."""
     import torch
 
     before = torch.get_num_threads()

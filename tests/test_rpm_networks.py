@@ -69,7 +69,7 @@ def test_one_answer_a_step_and_one_a_frame(size, asked):
     clip = clips(1, 9, size)
     with torch.no_grad():
         assert network(clip).shape == (1, 8)
-        answer = Student(network)(clip)["pulse"]
+        answer = Student({"pulse": network})(clip)["pulse"]
     assert answer.shape == (1, 9)
     assert torch.isfinite(answer).all()
 
@@ -143,7 +143,7 @@ def test_factors_are_held_fixed_forward_and_backward():
 @pytest.mark.slow
 @pytest.mark.parametrize("attend", [True, False])
 def test_student_becomes_a_bundle(tmp_path, attend):
-    worst = export(Student(student(attend=attend)), CARD, tmp_path)
+    worst = export(Student({"pulse": student(attend=attend)}), CARD, tmp_path)
     assert worst < 1e-4
     assert load_bundle(tmp_path).card.name == "rpm-test"
 
@@ -166,7 +166,7 @@ def test_published_weights_fill_the_student(data_set):
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("factorizephys")])
 def test_student_says_what_the_network_under_test_says(name):
     data_set = {"factorizephys-pure": "PURE", "factorizephys-ubfc": "UBFC-rPPG"}[name]
-    network = Student(load_factorizephys(checkpoint(data_set)))
+    network = Student({"pulse": load_factorizephys(checkpoint(data_set))})
     other, clip = load(name).network, clips(1, 12, SIZE)
     with torch.inference_mode():
         np.testing.assert_allclose(network(clip)["pulse"], other(clip), atol=1e-6)
@@ -175,7 +175,7 @@ def test_student_says_what_the_network_under_test_says(name):
 @pytest.mark.slow
 @pytest.mark.parametrize(("data_set", "attend"), [("PURE", False), ("UBFC-rPPG", False), ("UBFC-rPPG", True)])
 def test_a_real_face_is_read(data_set, attend, shared_data):
-    network = Student(load_factorizephys(checkpoint(data_set), attend=attend))
+    network = Student({"pulse": load_factorizephys(checkpoint(data_set), attend=attend)})
     folder = shared_data / "face"
     frames = face_clips(folder / "sample_1.mp4", [(SIZE, 1.8)])[SIZE, 1.8]
     clip = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, 3, 0), np.float32))[None]

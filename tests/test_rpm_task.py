@@ -135,8 +135,8 @@ def test_the_first_losses_of_every_mode(batch):
         sum(task.weights[name] * found[mode][name] for name in task.weights if name in found[mode]).backward()
         reached = [n for n, p in task.student.named_parameters() if p.grad is not None and p.grad.any()]
         assert len(reached) == len(list(task.student.parameters()))
-        if task.learner is not None:
-            assert all(p.grad is None for p in task.learner.parameters())
+        if task.strands[0].learner is not None:
+            assert all(p.grad is None for p in task.strands[0].learner.parameters())
     assert set(found["alone"]) == {"supervised"}
     assert all(torch.equal(found["alone"]["supervised"], said["supervised"]) for said in found.values())
     assert found["uniform"]["gate"] == 1
@@ -152,7 +152,7 @@ def test_a_blind_policy_says_the_same_of_all(batch):
     for mode, spread in (("policy", True), ("policy-blind", False)):
         task = RpmTask(size=SIZE, teacher="contact", mode=mode)
         seen = compare(task.student.network(batch.clip), batch.contact, batch.pulse)
-        gate = task.advise(seen, torch.ones(4)).gate
+        gate = task.strands[0].advise(seen, torch.ones(4)).gate
         assert (gate.std() > 1e-6) == spread
 
 
@@ -195,7 +195,7 @@ def test_a_late_teacher_is_compared_with_what_it_tells_of():
     seen = compare(truth.pulse, taught, truth.pulse, late=late)
     assert seen.parts.abs().max() < 1e-5
     assert compare(truth.pulse, taught, truth.pulse).parts.max() > 0.05
-    assert RpmTask(size=SIZE, teacher="contact", teacher_late_s=1.0).late == late
+    assert RpmTask(size=SIZE, teacher="contact", teacher_late_s=1.0).strands[0].late == late
 
 
 def test_a_judge_learns_beside_the_network_from_labels_alone(batch):
@@ -285,16 +285,16 @@ def test_a_radar_network_teaches_another_and_stays_as_it_is(radar_run, cache, ba
     asked = recipe(model={**recipe().model, "teacher": str(folder)})
     task = made(asked)
     assert task.needs == {"pulse", "radar"}
-    heard_ = task.teacher.heard.network
+    heard_ = task.strands[0].teacher.heard.network
     own = teacher.student.network.state_dict()
     assert all(torch.equal(value, own[name]) for name, value in heard_.state_dict().items())
-    before = {name: value.clone() for name, value in task.teacher.state_dict().items()}
+    before = {name: value.clone() for name, value in task.strands[0].teacher.state_dict().items()}
     assert set(task.losses(batch)) >= {"distil", "taught_right"}
     train(asked, task, cache / "taught")
-    after = task.teacher.state_dict()
+    after = task.strands[0].teacher.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
-    assert not any(p.requires_grad or p.grad is not None for p in task.teacher.parameters())
+    assert not any(p.requires_grad or p.grad is not None for p in task.strands[0].teacher.parameters())
     told = read(folder)
     assert {"held_right", "held_supervised"} <= told[-1].keys()
 
@@ -325,7 +325,7 @@ def test_any_bundle_teaches(tmp_path, batch):
     view = {"kind": "grid", "rows": SIZE, "cols": SIZE, "rate_hz": 30}
     place = bundle(tmp_path / "other", network(view, smoothed), view)
     task = RpmTask(size=SIZE, teacher=str(place))
-    wave = task.taught(batch)
+    wave = task.strands[0].taught(batch)
     assert wave.shape == (4, FRAMES)
     green = batch.clip.mean((3, 4))[:, 1]
     assert float(torch.corrcoef(torch.stack([wave[0], -green[0]]))[0, 1]) > 0.8
@@ -360,7 +360,9 @@ def test_a_policy_learns_and_a_run_that_was_killed_ends_the_same(run, cache):
     first = made(asked)
     assert any(
         not torch.equal(p, q)
-        for p, q in zip(first.learner.policy.parameters(), task.learner.policy.parameters(), strict=True)
+        for p, q in zip(
+            first.strands[0].learner.policy.parameters(), task.strands[0].learner.policy.parameters(), strict=True
+        )
     )
     with pytest.raises(StopError):
         train(asked, made(asked), cache / "stopped", progress=stop)
@@ -496,13 +498,13 @@ def test_an_ecg_teaches(native, cache, capsys):
     assert task.needs == {"pulse", "ecg"}
     batch = next(mixed(sources(asked, task, "cpu"), 0))
     assert batch.taught["ecg"].shape == (2, 100)
-    assert task.vital.right(task.taught(batch), batch).mean() == 1
+    assert task.strands[0].vital.right(task.strands[0].taught(batch), batch).mean() == 1
     assert float(task.losses(batch)["distil"].detach()) > 0
     train(asked, task, cache / "ecg")
     with pytest.raises(UsageError, match="simulated people come without"):
         sources(replace(asked, simulated=Simulated()), task, "cpu")
     with pytest.raises(UsageError, match="came without ecg"):
-        task.taught(replace(batch, taught=None))
+        task.strands[0].taught(replace(batch, taught=None))
     found = gates_of(cache / "ecg", 2)  # of recordings, as there is nobody else
     assert found.domains == ("", "")
 
@@ -585,15 +587,15 @@ def test_what_the_release_does_is_a_switch(batch, radar_run):
     assert not ours.student.network.reverse
     assert theirs.student.network.reverse
     assert not theirs.student.network.attention.alone
-    assert sum(p.numel() for p in theirs.learner.policy.parameters()) == 72_276
-    assert sum(p.numel() for p in ours.learner.policy.parameters()) == 71_748
+    assert sum(p.numel() for p in theirs.strands[0].learner.policy.parameters()) == 72_276
+    assert sum(p.numel() for p in ours.strands[0].learner.policy.parameters()) == 71_748
     for what, still in ((["dropout"], False), ([], True)):
         task = asked(what, network="small")
         one, other = (task.losses(batch)["gate"] for _ in range(2))
         assert bool(one == other) is still
     for what, still in ((["turned"], False), ([], True)):
         task = asked(what, network="small", teacher=str(radar_run[0]))
-        assert torch.equal(task.taught(batch), task.taught(batch)) is still
+        assert torch.equal(task.strands[0].taught(batch), task.strands[0].taught(batch)) is still
     with pytest.raises(UsageError, match="blue-first as released: asked of small"):
         asked(["blue-first"], network="small")
     with pytest.raises(UsageError, match="as_released"):
@@ -631,7 +633,7 @@ def test_gates_are_those_of_the_run(run):
     batch = next(
         stream(task.view, batch=3, frames=FRAMES, seed=5_555_555, domains={"lab": 1.0}, device="cpu", **EASY)
     )
-    own = looked(task, batch)
+    own = looked(task.strands[0], batch)
     assert found.gate == pytest.approx(own.gate, abs=1e-6)
     assert found.student == pytest.approx(own.student, abs=1e-4)
     assert found.domains == ("lab",) * 3

@@ -57,12 +57,13 @@ def explain_gates(
     *,
     out: str | None = None,
     clips: int = 16,
+    vital: str = "",
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative=())] = False,
 ) -> int:
     """Show how far a policy believes its teacher, clip by clip, and what it saw.
 
     The clips are simulated, of the training's domains and of people of no training; after a training on recordings
-    alone, of the people held back for the policy. Writes gates.html and gates.csv.
+    alone, of the people held back for the policy. Writes gates.html and gates.csv, with --vital gates-VITAL.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def explain_gates(
         Folder to write into; RUN/gates by default.
     clips
         How many clips, 1 to 4096; the first 48 are drawn.
+    vital
+        Of a student of pulse and breathing: whose policy, pulse or respiration; pulse by default.
     quiet
         Print nothing.
     """
@@ -82,12 +85,13 @@ def explain_gates(
 
     require_pictures()
     place = Path(out) if out else Path(run) / "gates"
-    found = gates_of(run, clips)
+    found = gates_of(run, clips, vital)
     _make_room(place)
-    write_atomic(place / "gates.csv", table(found))
-    write_atomic(place / "gates.html", page(found, Path(run).resolve().name))
+    name = f"gates-{vital}" if vital else "gates"
+    write_atomic(place / f"{name}.csv", table(found))
+    write_atomic(place / f"{name}.html", page(found, Path(run).resolve().name))
     console = terminal(quiet=quiet)
-    console.print(f"{summary(found)}: {place / 'gates.html'}", markup=False, soft_wrap=True)
+    console.print(f"{summary(found)}: {place / name}.html", markup=False, soft_wrap=True)
     return 0
 
 

@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from perfuse.core.errors import SourceError, UsageError
+from perfuse.core.errors import SourceError, UsageError, one_of
 from perfuse.learn import checkpoint
 from perfuse.learn.recipe import Recipe, build
 from perfuse.learn.sources import filmed, mixed
 from perfuse.nn.losses import spectrum
 from perfuse.papers.rpm_distill.problem import compare
+from perfuse.papers.rpm_distill.strand import Strand
 from perfuse.papers.rpm_distill.task import RpmTask
 from perfuse.papers.rpm_distill.vital import Vital
 from perfuse.synth.batch import Batch
@@ -99,7 +100,7 @@ class Gates:
         return float(wider)
 
 
-def gates_of(folder: str | Path, clips: int = 16) -> Gates:
+def gates_of(folder: str | Path, clips: int = 16, vital: str = "") -> Gates:
     """Show a trained policy people whom its student never saw.
 
     They are simulated, of the training's domains. After a training on recordings alone they are the people of those
@@ -111,6 +112,8 @@ def gates_of(folder: str | Path, clips: int = 16) -> Gates:
         Of a training with a teacher. Its teacher is read anew from where the recipe says.
     clips : int
         1 to 4096.
+    vital : str
+        Whose policy: ``pulse`` or ``respiration``; the first that is learnt where none is named.
 
     Raises
     ------
@@ -122,10 +125,13 @@ def gates_of(folder: str | Path, clips: int = 16) -> Gates:
     if not 1 <= clips <= MOST:
         raise UsageError(f"{clips} clips were asked for.", f"Pass 1 to {MOST}.")
     task, recipe = opened(Path(folder))
+    named = {one.vital.name: one for one in task.strands}
+    one_of("vital", vital or next(iter(named)), tuple(named))
+    strand = named[vital or next(iter(named))]
     found: list[Gates] = []
     batches = _strangers(task, replace(recipe, batch=min(clips, 16), frames=recipe.crop or recipe.frames))
     while sum(len(one.gate) for one in found) < clips:
-        found.append(looked(task, next(batches)))
+        found.append(looked(strand, next(batches)))
     return _joined(found, clips)
 
 
@@ -142,21 +148,20 @@ def _strangers(task: RpmTask, recipe: Recipe) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def looked(task: RpmTask, batch: Batch) -> Gates:
-    """Return what a task believes of a batch; the labels play no part but in the mode ``oracle``.
+def looked(strand: Strand, batch: Batch) -> Gates:
+    """Return what the policy of a vital sign believes of a batch; the labels play no part but in the mode ``oracle``.
 
     Raises
     ------
     UsageError
         If it has no teacher.
     """
-    task.student.eval()
-    wave, taught = task.student.get_submodule("network")(batch.clip), task.taught(batch)
-    vital = task.vital
-    seen = compare(wave, taught, vital.label(batch), rate_hz=batch.rate_hz, late=task.late, vital=vital)
+    wave, taught = strand.network.eval()(batch.clip), strand.taught(batch)
+    vital = strand.vital
+    seen = compare(wave, taught, vital.label(batch), rate_hz=batch.rate_hz, late=strand.late, vital=vital)
     good = vital.right(taught, batch)
-    advice = task.advise(seen, good)
-    length, radar = wave.shape[1] - task.late, "radar" in task.needs
+    advice = strand.advise(seen, good)
+    length, radar = wave.shape[1] - strand.late, "radar" in getattr(strand.teacher, "needs", ())
     first = int(np.ceil(vital.band_hz[0] * length / batch.rate_hz - 1e-6))
     bins = first + np.arange(seen.relation.shape[2])
     return Gates(
@@ -198,7 +203,7 @@ def opened(folder: Path) -> tuple[RpmTask, Recipe]:
     if state is None:
         raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
     task = RpmTask(**recipe.model)
-    if task.teacher is None or not task.weights["distil"]:
+    if not task.weights["distil"] or any(one.teacher is None for one in task.strands):
         raise UsageError(f"Nobody taught in {folder}.", "Name a run with a teacher whom a policy believes or not.")
     try:
         nn.ModuleDict({"student": task.student, "helpers": task.helpers}).load_state_dict(state["weights"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from perfuse.core.errors import UsageError, one_of
-from perfuse.nn.trust import Trust
+from perfuse.nn.trust import BREATH, PULSE, Trust
 from perfuse.papers.rpm_distill.bilevel import Schedule
 from perfuse.papers.rpm_distill.compact import Compact
 from perfuse.papers.rpm_distill.sense import RATE_HZ, SENSES, RadarNetwork
@@ -17,26 +17,33 @@ from perfuse.papers.rpm_distill.vital import BANDS, Vital
 
 SIZES = {"factorizephys": 128, "small": 6, "small-pos": 6} | dict.fromkeys(SENSES, 6)
 """Pixels, or cells, a side where a recipe names none."""
+RHYTHMS = {"pulse": PULSE, "respiration": BREATH}
 WIDTH = 20
 """Channels of the small networks."""
 
 
-def vital_of(vital: str, band: str, network: str, trust: bool) -> Vital:
-    """Return what is learnt, of which network, with a judge or without.
+BOTH = "both"
+"""Pulse and breathing by one student."""
+
+
+def vitals_of(vital: str, band: str, network: str) -> tuple[Vital, ...]:
+    """Return what is learnt, of which network: one vital sign, or pulse and breathing.
 
     Raises
     ------
     UsageError
         If there is no such vital sign or band, or it is not learnt by this network.
     """
-    one_of("vital", vital, ("pulse", "respiration"))
-    one_of("band", band, tuple(b for v, b in BANDS if v == vital))
-    if vital == "respiration" and (network != "small" or trust):
+    one_of("vital", vital, ("pulse", "respiration", BOTH))
+    named = ("pulse", "respiration") if vital == BOTH else (vital,)
+    one_of("band", band, tuple(b for v, b in BANDS if v == named[0]))
+    fit = ("small", "small-pos") if vital == BOTH else ("small",)
+    if "respiration" in named and network not in fit:
         raise UsageError(
-            f"Breathing from {network}{' with a judge' if trust else ''} was asked for.",
-            "It is learnt by the network small, model.trust=false; of a radar it needs no learning.",
+            f"Breathing from {network} was asked for.",
+            f"It is learnt by the network {' or '.join(fit)}; of a radar it needs no learning.",
         )
-    return BANDS[vital, band]
+    return tuple(BANDS[one, band if one == named[0] else "paper"] for one in named)
 
 
 def made(
@@ -44,8 +51,8 @@ def made(
     size: int,
     rate_hz: float,
     width: int,
-    judge: Trust | None,
-    vital: Vital,
+    vitals: Sequence[Vital],
+    trust: bool,
     released: frozenset[str] = frozenset(),
 ) -> nn.Module:
     """Return what learns, before it has; ``released`` is what FactorizePhys is to do as the authors' release does.
@@ -63,13 +70,21 @@ def made(
         if rate_hz != RATE_HZ:
             raise UsageError(f"A radar network at {rate_hz:g} Hz was asked for.", f"It hears {RATE_HZ:g} a second.")
         return RadarNetwork(SENSES[network]())
-    if network.startswith("small"):
-        breath, pos = vital.name == "respiration", network == "small-pos"
-        return Student(Compact(rate_hz=rate_hz, width=width, breath=breath, named=pos), judge, vital.name)
-    student = FactorizePhys(
-        padded=size < SMALLEST, level=255.0, reverse="blue-first" in released, alone="together" not in released
-    )
-    return Student(student, judge)
+    judges = {one.name: Trust(1, rate_hz=rate_hz, rhythm=RHYTHMS[one.name]) if trust else None for one in vitals}
+    networks: dict[str, nn.Module] = {}
+    for one in vitals:
+        if network == "factorizephys":
+            networks[one.name] = FactorizePhys(
+                padded=size < SMALLEST,
+                level=255.0,
+                reverse="blue-first" in released,
+                alone="together" not in released,
+            )
+        else:
+            breath = one.name == "respiration"
+            pos = network == "small-pos" and not breath
+            networks[one.name] = Compact(rate_hz=rate_hz, width=width, breath=breath, named=pos)
+    return Student(networks, judges)
 
 
 def schedule_of(asked: Mapping[str, Any]) -> Schedule:

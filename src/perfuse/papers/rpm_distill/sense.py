@@ -43,7 +43,10 @@ NEEDS = (
     f"Name a run of a radar-teacher, a bundle of any network, {CONTACT}, or, for recordings that have one, "
     f"{', '.join(sorted(BESIDE))}: model.teacher=..."
 )
-BREATH_NEEDS = "Name a bundle of a network that tells respiration, or radar, which is a chest's own movement."
+BREATH_NEEDS = (
+    "Name a bundle of a network that tells respiration, or radar, which is a chest's own movement: "
+    "model.teacher=..., or model.breath_teacher=... where both are learnt."
+)
 RECIPE = "recipe.json"
 RATE_HZ = 30.0
 SLOW, FAST = (0.55, 0.75), (1.35, 1.7)

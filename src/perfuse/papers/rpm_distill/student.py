@@ -8,6 +8,7 @@ the network fail on 72 x 72 pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ PULSE: Sizes = ((16, 12, 1), (12, 8, 1), (8, 1, 1))
 SMALLEST = 71
 """Pixels a side of which one cell is left at the end."""
 DROPOUT = 0.1
+PLACES = (("network", "trust"), ("breath", "breath_trust"))
+"""Names of the networks and their judges."""
 NEVER = -20.0
 """Logit of what cannot be right."""
 
@@ -141,32 +144,45 @@ class FactorizePhys(nn.Module):
 
 
 class Student(nn.Module):
-    """A network as trainings and bundles want it: one number a frame, and perhaps a judge of it.
+    """Networks as trainings and bundles want them: one number a frame, and perhaps a judge of it.
 
-    A network that says one number a step is given the last frame twice, as the rPPG-Toolbox does.
+    A network that says one number a step is given the last frame twice, as the rPPG-Toolbox does. One of breathing
+    alone says nothing of the heart: its ``pulse`` is flat, its ``quality`` :data:`NEVER`, since a bundle without a
+    pulse is none.
 
     Parameters
     ----------
-    network : nn.Module
-        (B, 3, T, H, W) to (B, T), or to (B, T - 1) if its ``steps`` is true.
-    trust : Trust, optional
-        Ours, and outside of the network: no gradient leads back.
-    says : {"pulse", "respiration"}
-        What its wave is called. One of breathing says nothing of the heart: its ``pulse`` is flat, its ``quality``
-        :data:`NEVER`, since a bundle without a pulse is none.
+    networks : mapping of str to nn.Module
+        Of ``pulse``, of ``respiration`` or of both: (B, 3, T, H, W) to (B, T), or to (B, T - 1) if its ``steps`` is
+        true. The first one's weights are called ``network``, a second one's ``breath``.
+    judges : mapping of str to Trust, optional
+        Ours, and outside of the networks: no gradient leads back.
     """
 
-    def __init__(self, network: nn.Module, trust: Trust | None = None, says: str = "pulse") -> None:
+    def __init__(self, networks: Mapping[str, nn.Module], judges: Mapping[str, Trust | None] | None = None) -> None:
         super().__init__()
-        self.network, self.trust, self.says = network, trust, says
+        self.says = tuple(networks)
+        judges = judges or {}
+        for (says, network), (name, judge) in zip(networks.items(), PLACES):
+            self.add_module(name, network)
+            self.add_module(judge, judges.get(says))
+
+    def speakers(self) -> dict[str, tuple[nn.Module, Trust | None]]:
+        """Return who says each vital sign, and who judges it."""
+        return {says: (getattr(self, name), getattr(self, judge)) for says, (name, judge) in zip(self.says, PLACES)}
 
     def forward(self, clip: Tensor) -> dict[str, Tensor]:
-        """Return the wave (B, T), and from a judge ``quality`` (B,), a logit."""
-        wave = self.network(torch.cat([clip, clip[:, :, -1:]], 2) if self.network.steps else clip)
-        if self.says == "respiration":
-            flat = torch.zeros_like(wave)
-            return {"pulse": flat, "quality": flat[:, 0] + NEVER, "respiration": wave}
-        return {"pulse": wave} if self.trust is None else {"pulse": wave, "quality": self.trust(clip, [wave])}
+        """Return the waves (B, T), and from judges ``quality`` and ``respiration_quality`` (B,), logits."""
+        said: dict[str, Tensor] = {}
+        for says, (network, judge) in self.speakers().items():
+            wave = network(torch.cat([clip, clip[:, :, -1:]], 2) if network.steps else clip)
+            said[says] = wave
+            if judge is not None:
+                said["quality" if says == "pulse" else f"{says}_quality"] = judge(clip, [wave])
+        if "pulse" not in said:
+            flat = torch.zeros_like(said["respiration"])
+            said |= {"pulse": flat, "quality": flat[:, 0] + NEVER}
+        return said
 
 
 def _convolution(inputs: int, outputs: int, stride: int, padded: bool) -> nn.Conv3d:

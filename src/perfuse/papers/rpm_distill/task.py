@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from perfuse.core.errors import UsageError, one_of
 from perfuse.core.view import Crop, Grid
-from perfuse.nn.losses import batch_mean, full
-from perfuse.nn.trust import Trust
+from perfuse.nn.losses import batch_mean
 from perfuse.papers.rpm_distill.card import card_of
 from perfuse.papers.rpm_distill.learner import Learner
-from perfuse.papers.rpm_distill.made import SIZES, WIDTH, made, schedule_of, vital_of, within
-from perfuse.papers.rpm_distill.policy import Advice, Policy, advised
-from perfuse.papers.rpm_distill.problem import Compared, Held, compare, labelled
-from perfuse.papers.rpm_distill.sense import (
-    NEEDS,
-    RATE_HZ,
-    SENSES,
-    known,
-    load_teacher,
-    radar_of,
-    spoiled,
-)
-from perfuse.papers.rpm_distill.spectrum import PARTS, PEARSON_WEIGHT, distillation
+from perfuse.papers.rpm_distill.made import BOTH, SIZES, WIDTH, made, schedule_of, vitals_of, within
+from perfuse.papers.rpm_distill.policy import Policy
+from perfuse.papers.rpm_distill.problem import labelled
+from perfuse.papers.rpm_distill.sense import RATE_HZ, SENSES, load_teacher, radar_of
+from perfuse.papers.rpm_distill.spectrum import PEARSON_WEIGHT
+from perfuse.papers.rpm_distill.strand import Strand
+from perfuse.papers.rpm_distill.student import Student
 from perfuse.papers.rpm_distill.teacher import rotated
 from perfuse.synth.batch import Batch
 
@@ -43,6 +34,7 @@ RELEASED = ("dropout", "coefficients", "turned", "together", "blue-first")
 """What the authors' release does and we do not, on request: the policy's dropout weighs the student's losses; its
 second attention, which learns nothing, is there; the radar of a batch is turned by a random angle before its
 frozen teacher; clips of a batch share a zero in the attention of FactorizePhys; colours come as blue, green, red."""
+T = TypeVar("T")
 
 
 class RpmTask:
@@ -55,14 +47,16 @@ class RpmTask:
         and CHROM. Or who teaches them afterwards:
         ``radar-teacher``, the paper's; ``radar-teacher-small``, narrower; ``radar-phase``, ours.
     vital, band : str
-        What is learnt: ``pulse``, or ``respiration``, which the paper only mentions. In the band of the ``paper``, or
-        of the ``house``: all heart rates that this project measures.
+        What is learnt: ``pulse``; ``respiration``, which the paper only mentions; or ``both`` by one student, with a
+        teacher and a policy for each. Pulse in the band of the ``paper``, or of the ``house``: all heart rates that
+        this project measures.
     size, rate_hz
         The view: pixels a side, cells for small ones; 0 is 128 and 6. Frames per second.
     width : int
         Channels of a small network.
-    teacher : str
-        Who teaches, see :func:`perfuse.papers.rpm_distill.sense.load_teacher`.
+    teacher, breath_teacher : str
+        Who teaches, see :func:`perfuse.papers.rpm_distill.sense.load_teacher`; and who teaches breathing where
+        ``both`` are learnt.
     mode : str
         Of :data:`MODES`.
     labels : float
@@ -76,7 +70,7 @@ class RpmTask:
         Weight of the correlation beside the signal-to-noise ratio in the supervised loss. The paper's 0.01 leaves
         the shape of the wave to chance.
     trust : bool
-        Whether a judge is trained beside the network, see :mod:`perfuse.nn.trust`.
+        Whether a judge of each wave is trained beside the network, see :mod:`perfuse.nn.trust`.
     schedule : mapping, optional
         For :class:`perfuse.papers.rpm_distill.bilevel.Schedule`, but for its weights, which are those of the losses.
     look : int
@@ -104,6 +98,7 @@ class RpmTask:
         rate_hz: float = RATE_HZ,
         width: int = WIDTH,
         teacher: str = "",
+        breath_teacher: str = "",
         mode: str = MODES[0],
         labels: float = 1.0,
         teacher_spoiled: float = 0.0,
@@ -121,37 +116,50 @@ class RpmTask:
         within("teacher_late_s", teacher_late_s, LATEST_S)
         for what in as_released:
             one_of("as_released", what, RELEASED)
-        self.released = frozenset(as_released)
-        self.vital = vital_of(vital, band, network, trust)
-        self.network, self.mode, self.labels, self.spoiled = network, mode, labels, teacher_spoiled
-        self.shape, self.look = shape, max(1, look)
-        self.late = round(teacher_late_s * rate_hz)
+        if breath_teacher and vital != BOTH:
+            raise UsageError(
+                f"breath_teacher {breath_teacher} was named, and {vital} is learnt.",
+                f"Name who teaches it in model.teacher, or set model.vital={BOTH}.",
+            )
+        released = frozenset(as_released)
+        self.vitals = vitals_of(vital, band, network)
+        self.network, self.mode, self.labels, self.shape, self.look = network, mode, labels, shape, max(1, look)
         size = size or SIZES[network]
         self.view: Grid | Crop = Crop(size, rate_hz) if network == "factorizephys" else Grid(size, size, rate_hz)
+        self.student: nn.Module = made(network, size, rate_hz, width, self.vitals, trust, released)
+        self.strands: tuple[Strand, ...] = ()
         self.senses = network in SENSES
-        judge = Trust(1, rate_hz=rate_hz) if trust and not self.senses else None
-        self.student: nn.Module = made(network, size, rate_hz, width, judge, self.vital, self.released)
-        self.weights: Mapping[str, float] = WEIGHTS | ({"quality": DOUBT} if judge else {})
-        self.teacher: nn.Module | None = None
-        self.learner: Learner | None = None
-        helpers: dict[str, nn.Module] = {}
+        self.weights: Mapping[str, float] = WEIGHTS
+        if isinstance(self.student, Student):
+            how: dict[str, Any] = {
+                "mode": mode, "labels": labels, "spoiled": teacher_spoiled,
+                "late": round(teacher_late_s * rate_hz), "shape": shape, "released": released,
+            }  # fmt: skip
+            for one, named in zip(self.vitals, (teacher, breath_teacher)):
+                says, judge = self.student.speakers()[one.name]
+                taught = load_teacher(named, self.view, one) if named else None
+                self.strands += (Strand(one, says, judge, taught, self._learner(schedule or {}, released), **how),)
+            self.weights = WEIGHTS | {"quality": DOUBT if trust else 0.0}
         if self.senses or mode == "alone":
             self.weights = {**self.weights, "distil": 0.0}
-        if not self.senses and teacher:
-            self.teacher = helpers["teacher"] = load_teacher(teacher, self.view, self.vital)
-        if not self.senses and mode.startswith("policy"):
-            policy = Policy(blind=mode == "policy-blind", coefficients="coefficients" in self.released)
-            self.learner = helpers["learner"] = Learner(policy, schedule_of(schedule or {}))
+        helpers = {
+            ("" if one.vital is self.vitals[0] else "breath_") + name: helper
+            for one in self.strands
+            for name, helper in (("teacher", one.teacher), ("learner", one.learner))
+            if helper is not None
+        }
         self.helpers: nn.Module = nn.ModuleDict(helpers)
-        self.needs = frozenset({vital}) | ({"radar"} if self.senses else getattr(self.teacher, "needs", set()))
+        self.needs = frozenset(one.name for one in self.vitals).union(
+            {"radar"} if self.senses else (), *(getattr(one.teacher, "needs", ()) for one in self.strands)
+        )
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses that have a weight now, and told things.
 
-        ``supervised``: the mean over clips whose label is known and has a pulse. ``distil``: over all clips.
-        ``quality``: over clips whose label is known. Told: ``gate``; its means ``gate_right`` and ``gate_wrong`` over
-        clips in which the teacher is right and wrong (of all where there are none); ``taught_right``, the share of
-        the former; ``right``, the student's own.
+        ``supervised``: the mean over clips whose label is known and moves. ``distil``: over all clips. ``quality``:
+        over clips whose label is known. Told: ``gate``; its means ``gate_right`` and ``gate_wrong`` over clips in
+        which the teacher is right and wrong (of all where there are none); ``taught_right``, the share of the former;
+        ``right``, the student's own. Of two vital signs losses are summed, and all is told of each: ``pulse_gate``.
 
         Raises
         ------
@@ -161,129 +169,65 @@ class RpmTask:
         wanted = {name for name, weight in self.weights.items() if weight}
         if not wanted:
             raise UsageError("All weights of the losses are 0.", f"Give one of them more: {', '.join(self.weights)}.")
-        batch, truth = self._labelled(batch), batch
         if self.senses:
             return self._sensed(batch)
-        wave = self._speaker()(batch.clip)
-        label, how = self.vital.label(batch), self._how(batch)
-        if "distil" not in wanted:
-            found = {"supervised": labelled(wave, label, **how)} if "supervised" in wanted else {}
-        else:
-            taught = self.taught(batch)
-            seen = compare(wave, taught, label, late=self.late, **how)
-            found = self._taught(seen, self.vital.right(taught, truth), torch.isfinite(self.vital.rate(truth)))
-        if "quality" in wanted:
-            found |= self._doubt(batch, wave)
-        return found
-
-    def taught(self, batch: Batch) -> Tensor:
-        """Return what the teacher says of a batch, spoiled as far as the task is asked to, (B, T).
-
-        Raises
-        ------
-        UsageError
-            If there is none.
-        """
-        if self.teacher is None:
-            raise UsageError(f"The mode {self.mode} wants a teacher.", NEEDS)
-        if "turned" in self.released and batch.radar is not None:
-            batch = replace(batch, radar=rotated(batch.radar, 2 * torch.pi * torch.rand(1)))
-        with torch.no_grad():
-            return spoiled(full(self.teacher(batch)), batch.items, self.spoiled)
-
-    def advise(self, seen: Compared, good: Tensor) -> Advice:
-        """Return how far the teacher is believed, without gradient; ``good`` (B,) is where it is right."""
-        if self.learner is not None:
-            return advised(self.learner.policy, seen.relation, dropout="dropout" in self.released)
-        gate = good if self.mode == "oracle" else torch.ones_like(good)
-        return Advice(gate, torch.full_like(seen.parts, 1 / len(PARTS)))
+        found = [strand.losses(batch, wanted) for strand in self.strands]
+        if len(found) == 1:
+            return found[0]
+        summed = {name: torch.stack([part[name] for part in found]).sum() for name in WEIGHTS if name in found[0]}
+        return summed | self._named(found)
 
     def due(self, step: int) -> bool:
-        """Whether the policy learns before this step; whether a radar network is looked at."""
+        """Whether the policies learn before this step; whether a radar network is looked at."""
         if self.senses:
             return step % self.look == 0
-        return self.learner is not None and self.learner.schedule.due(step)
+        return any(one.learner is not None and one.learner.schedule.due(step) for one in self.strands)
 
     def update(
         self, batch: Batch, held: Batch, rate: float, average: Callable[[Sequence[Tensor]], None]
     ) -> dict[str, float]:
-        """Let the policy learn; it does not where nothing is taught. Of a radar network say how right it is."""
+        """Let the policies learn; they do not where nothing is taught. Of a radar network say how right it is."""
         if self.senses:
             return self._looked(held)
-        weight = self.weights.get("distil", 0.0)
-        if self.learner is None or not weight:
-            return {}
-        batch, network = self._labelled(batch), self._speaker()
-        self.learner.schedule = replace(
-            self.learner.schedule, weight=weight, supervised=self.weights.get("supervised", 0.0)
-        )
-        taught, label = self.taught(batch), self.vital.label
-        problem = Held(
-            network, batch.clip, taught, label(batch), held.clip, label(held), late=self.late, **self._how(batch)
-        )
-        told = self.learner.update(problem, dict(network.named_parameters()), rate, average=average)
-        return {f"policy_{name}": value for name, value in told.items()}
+        told = [strand.update(batch, held, rate, average, self.weights) for strand in self.strands]
+        return told[0] if len(told) == 1 else self._named(told)
 
     def card(self) -> dict[str, Any]:
         """Return the card."""
-        return card_of(self.network, self.mode, self.view, self.shape, self.vital, self.labels)
+        return card_of(self.network, self.mode, self.view, self.shape, self.vitals, self.labels)
 
-    def _speaker(self) -> nn.Module:
-        """Return the network alone, as RPM-Distill trains it."""
-        return self.student.get_submodule("network")
+    def _learner(self, schedule: Mapping[str, Any], released: frozenset[str]) -> Learner | None:
+        """Return a policy that is to learn, or None where there is none."""
+        if not self.mode.startswith("policy"):
+            return None
+        policy = Policy(blind=self.mode == "policy-blind", coefficients="coefficients" in released)
+        return Learner(policy, schedule_of(schedule))
 
-    def _labelled(self, batch: Batch) -> Batch:
-        """Return the batch without the labels that may not be used."""
-        if self.labels >= 1:
-            return batch
-        kept = torch.from_numpy(known(batch.items, self.labels)).to(batch.pulse.device)
-        return self.vital.without(batch, kept)
-
-    def _how(self, batch: Batch) -> dict[str, Any]:
-        """Return what all comparisons of waves need to know."""
-        return {"rate_hz": batch.rate_hz, "shape": self.shape, "vital": self.vital}
-
-    def _taught(self, seen: Compared, good: Tensor, beats: Tensor) -> dict[str, Tensor]:
-        """Return the losses, and how the gate lies to the truth."""
-        advice = self.advise(seen, good)
-        gate, mean = advice.gate, advice.gate.mean()
-        sides = {"gate_right": beats & (good > 0), "gate_wrong": beats & (good == 0)}
-        return {
-            "supervised": seen.supervised,
-            "distil": distillation(seen.parts, advice.gate, advice.mix).mean(),
-            "gate": mean,
-            **{name: torch.where(side.any(), batch_mean(gate, side), mean) for name, side in sides.items()},
-            "taught_right": batch_mean(good, beats),
-        }
-
-    def _doubt(self, batch: Batch, wave: Tensor) -> dict[str, Tensor]:
-        """Return the judge's loss, and ``right``, the share of right answers among clips with a known rate."""
-        judge = self.student.trust
-        if not isinstance(judge, Trust):
-            raise UsageError("The loss quality has a weight, but there is no judge.", "Set model.trust=true.")
-        good = self.vital.right(wave, batch)
-        logit = judge(batch.clip[:, :, : wave.shape[1]], [wave])
-        loss = functional.binary_cross_entropy_with_logits(logit.float(), good, reduction="none")
-        judged = torch.ones_like(good) > 0
-        if self.labels < 1:
-            judged = torch.from_numpy(known(batch.items, self.labels)).to(good.device)
-        return {"quality": batch_mean(loss, judged), "right": batch_mean(good, torch.isfinite(batch.heart_rate))}
+    def _named(self, found: Sequence[Mapping[str, T]]) -> dict[str, T]:
+        """Return what is told of each vital sign under its name."""
+        both = zip(self.strands, found)
+        return {f"{strand.vital.name}_{name}": value for strand, part in both for name, value in part.items()}
 
     def _sensed(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of a radar network, each clip's radar turned by an angle of its own."""
+        (vital,), how = self.vitals, self._how(batch)
         angle = 2 * torch.pi * torch.rand(len(batch.items))
         wave = self.student(rotated(radar_of(batch), angle))["pulse"]
         return {
-            "supervised": labelled(wave, batch.pulse, **self._how(batch)),
-            "right": batch_mean(self.vital.right(wave, batch), torch.isfinite(batch.heart_rate)),
+            "supervised": labelled(wave, batch.pulse, **how),
+            "right": batch_mean(vital.right(wave, batch), torch.isfinite(batch.heart_rate)),
         }
 
     @torch.no_grad()
     def _looked(self, held: Batch) -> dict[str, float]:
         """Return how right a radar network is about people held back."""
+        (vital,), how = self.vitals, self._how(held)
         self.student.eval()
         wave = self.student(radar_of(held))["pulse"]
         self.student.train()
-        good = batch_mean(self.vital.right(wave, held), torch.isfinite(held.heart_rate))
-        loss = labelled(wave, held.pulse, **self._how(held))
+        good = batch_mean(vital.right(wave, held), torch.isfinite(held.heart_rate))
+        loss = labelled(wave, held.pulse, **how)
         return {"held_right": float(good), "held_supervised": float(loss)}
+
+    def _how(self, batch: Batch) -> dict[str, Any]:
+        return {"rate_hz": batch.rate_hz, "shape": self.shape, "vital": self.vitals[0]}

@@ -483,7 +483,7 @@ def test_the_young_have_a_notch_that_the_old_have_lost():
     assert notches(75.0) <= 3
 
 
-def test_systole_lasts_nearly_as_long_at_any_rate():
+def test_systole_keeps_its_share_at_rest_and_shrinks_less_than_fast_beats():
     def rise(per_minute):
         made = heart(7, per_minute, age_y=30.0, sdnn_scale=0.2)
         beats = inside(made.beats_s, 44.0)
@@ -492,7 +492,7 @@ def test_systole_lasts_nearly_as_long_at_any_rate():
         return 0.002 * np.argmax(mean > mean[0] + 0.8 * (mean.max() - mean[0]))
 
     slow, usual, fast = rise(45.0), rise(70.0), rise(140.0)
-    assert slow / usual == pytest.approx(np.sqrt(70 / 45), rel=0.12)
+    assert slow / usual == pytest.approx((70 / 45) ** 0.9, rel=0.12)
     assert fast / usual == pytest.approx(np.sqrt(70 / 140), rel=0.15)  # with the interval: 0.5
 
 
@@ -640,6 +640,12 @@ def medians(shared_data):
         ("finger", "baseline, 0.15"),
         ("finger", "baseline, 0.04"),
         ("ear", "h2/h1"),
+        ("ear", "h2/h1, below 64"),
+        ("ear", "h2/h1, 64"),
+        ("ear", "h2/h1, 72"),
+        ("finger", "h2/h1, below 64"),
+        ("finger", "h2/h1, 64"),
+        ("finger", "h2/h1, 72"),
         ("ear", "h3/h1"),
         ("ear", "height, 0.15"),
         ("ear", "height, 0.04"),
@@ -648,8 +654,9 @@ def medians(shared_data):
     ],
 )
 def test_simulated_people_agree_with_recorded_ones(medians, group, start):
-    (real, made), *more = (values for (g, name), values in medians.items() if g == group and name.startswith(start))
-    assert not more
+    found = {name: values for (g, name), values in medians.items() if g == group and name.startswith(start)}
+    real, made = found[start] if start in found else found.popitem()[1]
+    assert start in found or not found
     assert made == pytest.approx(real, rel=0.3)
 
 

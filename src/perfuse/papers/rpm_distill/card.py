@@ -42,7 +42,7 @@ def card_of(
         "provenance": "paper" if network == "factorizephys" else "reconstructed",
         "deviations": _deviations(network, mode, view, shape, vitals, labels),
         "limits": "Learnt on simulated people alone. " + limits,
-        "view": seen | {"rate_hz": view.rate_hz},
+        "view": seen | {"rate_hz": view.rate_hz, "margin": view.margin},
         "window_s": window,
         "hop_s": window / 2,
         "min_s": window / 2 if "pulse" not in named else 3.0,

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from perfuse.core.errors import UsageError, one_of
+from perfuse.core.view import Grid
 from perfuse.nn.trust import BREATH, PULSE, Trust
 from perfuse.papers.rpm_distill.bilevel import Schedule
 from perfuse.papers.rpm_distill.compact import Compact
@@ -17,6 +18,7 @@ from perfuse.papers.rpm_distill.vital import BANDS, Vital
 
 SIZES = {"factorizephys": 128, "small": 6, "small-pos": 6} | dict.fromkeys(SENSES, 6)
 """Pixels, or cells, a side where a recipe names none."""
+MARGIN = Grid(1, 1).margin
 RHYTHMS = {"pulse": PULSE, "respiration": BREATH}
 WIDTH = 20
 """Channels of the small networks."""

@@ -13,7 +13,7 @@ from perfuse.core.view import Crop, Grid
 from perfuse.nn.losses import batch_mean
 from perfuse.papers.rpm_distill.card import card_of
 from perfuse.papers.rpm_distill.learner import Learner
-from perfuse.papers.rpm_distill.made import BOTH, SIZES, WIDTH, made, schedule_of, vitals_of, within
+from perfuse.papers.rpm_distill.made import BOTH, MARGIN, SIZES, WIDTH, made, schedule_of, vitals_of, within
 from perfuse.papers.rpm_distill.policy import Policy
 from perfuse.papers.rpm_distill.problem import labelled
 from perfuse.papers.rpm_distill.sense import RATE_HZ, SENSES, load_teacher, radar_of
@@ -50,8 +50,9 @@ class RpmTask:
         What is learnt: ``pulse``; ``respiration``, which the paper only mentions; or ``both`` by one student, with a
         teacher and a policy for each. Pulse in the band of the ``paper``, or of the ``house``: all heart rates that
         this project measures.
-    size, rate_hz
-        The view: pixels a side, cells for small ones; 0 is 128 and 6. Frames per second.
+    size, rate_hz, margin
+        The view: pixels a side, cells for small ones; 0 is 128 and 6. Frames per second. Side of the square in face
+        boxes, 1 to 4: about 2.2 reaches below the shoulders, where breathing shows.
     width : int
         Channels of a small network.
     teacher, breath_teacher : str
@@ -96,6 +97,7 @@ class RpmTask:
         band: str = "paper",
         size: int = 0,
         rate_hz: float = RATE_HZ,
+        margin: float = MARGIN,
         width: int = WIDTH,
         teacher: str = "",
         breath_teacher: str = "",
@@ -111,6 +113,8 @@ class RpmTask:
     ) -> None:
         one_of("network", network, tuple(SIZES))
         one_of("mode", mode, MODES)
+        if not 1 <= margin <= 4:
+            raise UsageError(f"margin: {margin!r} was given.", "Pass 1 to 4.")
         within("labels", labels, 1.0)
         within("teacher_spoiled", teacher_spoiled, 1.0)
         within("teacher_late_s", teacher_late_s, LATEST_S)
@@ -125,7 +129,8 @@ class RpmTask:
         self.vitals = vitals_of(vital, band, network)
         self.network, self.mode, self.labels, self.shape, self.look = network, mode, labels, shape, max(1, look)
         size = size or SIZES[network]
-        self.view: Grid | Crop = Crop(size, rate_hz) if network == "factorizephys" else Grid(size, size, rate_hz)
+        pixels = network == "factorizephys"
+        self.view: Grid | Crop = Crop(size, rate_hz, margin) if pixels else Grid(size, size, rate_hz, margin)
         self.student: nn.Module = made(network, size, rate_hz, width, self.vitals, trust, released)
         self.strands: tuple[Strand, ...] = ()
         self.senses = network in SENSES

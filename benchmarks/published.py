@@ -334,6 +334,7 @@ def main() -> None:
         print(slow(networks, asked.margin))
         return
     if not asked.paths:
+        asked.out.mkdir(parents=True, exist_ok=True)
         (asked.out / "published.md").write_text(page(asked, networks), encoding="utf-8")
         return
     rows: list[Row] = []

@@ -111,6 +111,35 @@ def test_measuring_with_it_needs_no_torch(name):
 
 
 @every_network
+def test_measuring_with_it_needs_neither_its_room_nor_its_teachers(name):
+    """Rooms, trainings and simulator are as if they were not installed; of a radar nothing works."""
+    said = lines(
+        "import sys, types\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.startswith(('perfuse.papers', 'perfuse.learn', 'perfuse.synth', 'perfuse.nn', 'torch')):\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import numpy as np, perfuse.radar.frontend as radar\n"
+        "from perfuse.core.signals import Chunk\n"
+        "from perfuse.methods import fold, get_method\n"
+        "def broken(*_, **__):\n"
+        "    raise AssertionError('a radar was asked')\n"
+        "for key, value in list(vars(radar).items()):\n"
+        "    if isinstance(value, types.FunctionType):\n"
+        "        setattr(radar, key, broken)\n"
+        f"method = get_method({name!r})\n"
+        "view, chance = method.view, np.random.default_rng(0)\n"
+        "cells = (view.size, view.size) if hasattr(view, 'size') else (view.rows, view.cols)\n"
+        "values = chance.uniform(90, 130, (600, *cells, 3)).astype(np.float32)\n"
+        "weights = None if hasattr(view, 'size') else np.ones(values.shape[:3], np.float32)\n"
+        "wave = fold(method, [Chunk(0, view.rate_hz, values, np.ones(600, bool), weights, last=True)])\n"
+        "print(len(wave.samples) == 600 and wave.samples.std() > 0)"
+    )
+    assert said == ["True"]
+
+
+@every_network
 def test_a_copy_is_refused_under_the_same_name(name, tmp_path):
     shutil.copytree(NETWORKS / name, tmp_path / "copy")
     with pytest.raises(UsageError, match=f"'{name}', which is a method of perfuse"):

@@ -49,6 +49,7 @@ HOME: Table = {
     "light_steps": Just(0.0),
     "flicker": Just(0.0),
     "mains_hz": Choice({50.0: 0.6, 60.0: 0.4}),
+    "anti_flicker": Choice({"on": 0.7, "off": 0.3}),  # (ASSUMED)
     "screen": Just(0.0),
     "shade": Just(0.0),
     "background": Choice({"wall": 0.5, "room": 0.5}),
@@ -146,6 +147,7 @@ DOMAINS: dict[str, Table] = {
         "lux": LogUniform(5.0, 60.0),
         "key_fill": LogUniform(2.0, 8.0),
         "flicker": Uniform(0.1, 0.8),
+        "anti_flicker": Choice({"on": 0.2, "off": 0.8}),  # or nothing would flicker in most pictures
         "light_drift": LogUniform(0.01, 0.06),
         "light_steps": Uniform(0.0, 6.0),
         "screen": Mixed(((0.6, Just(0.0)), (0.4, Uniform(0.05, 0.4)))),
@@ -261,6 +263,7 @@ DOMAINS |= {
         "background": Choice({"wall": 0.4, "room": 0.4, "outdoor": 0.2}),
         "movers": Choice({"none": 0.4, "people": 0.2, "leaves": 0.2, "screen": 0.2}),
         "flicker": Mixed(((0.4, Uniform(0.0, 0.1)), (0.6, Uniform(0.1, 0.8)))),
+        "anti_flicker": Choice({"on": 0.3, "off": 0.7}),
         "rate_hz": Choice({30.0: 0.6, 25.0: 0.3, 15.0: 0.1}),
         "recoil_mm": Just(0.0),
     },

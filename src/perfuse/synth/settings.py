@@ -77,6 +77,7 @@ class Settings:
     light_steps: float = _number("sudden changes of the light", "/min", 0, 60)
     flicker: float = _number("depth of the lamps' flicker at twice the mains frequency", "", 0, 1)
     mains_hz: float = _number("mains frequency", "Hz", 40, 70)
+    anti_flicker: str = _one_of("whether exposures are chosen so that the mains cannot be seen", "on", "off")
     screen: float = _number("share of the face's light that comes from a screen", "", 0, 0.9)
     shade: float = _number("share of the key light that moving shadows take away", "", 0, 0.9)
     background: str = _one_of("what is behind", "wall", "room", "outdoor", "bed")

@@ -28,9 +28,6 @@ from perfuse.synth.scene.tracks import Tracks
 from perfuse.synth.scene.window import Window
 from perfuse.synth.settings import Settings, stream
 
-ANTI_FLICKER = 0.7
-"""Share of cameras that choose an exposure which hides the mains (ASSUMED)."""
-
 TILE = 768
 """Least side of the noise that frames are cut from, in camera pixels."""
 
@@ -137,16 +134,15 @@ def _flicker(settings: Settings, window: Window, time_s: F64) -> Field:
     exposure_s, _ = exposure_time(settings.lux, settings.rate_hz)
     readout = settings.readout_s * window.height / window.rows
     first = settings.readout_s * window.first_row / window.rows
-    rng = stream(settings.seed, "mains")
     return mains_flicker(
-        rng,
+        stream(settings.seed, "mains"),
         time_s + max(first, 0.0),
         window.height,
         depth=settings.flicker,
         mains_hz=settings.mains_hz,
         exposure_s=exposure_s,
         readout_s=readout,
-        anti_flicker=bool(rng.random() < ANTI_FLICKER),
+        anti_flicker=settings.anti_flicker == "on",
     )
 
 

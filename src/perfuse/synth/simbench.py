@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from perfuse.core.errors import UsageError
 from perfuse.synth.layouts.plan import Member, canonical, seed_of
 
-VERSION = 1
+VERSION = 2
 
 DOMAINS = {
     "lab": "resting adults, even light, hardly compressed",

@@ -306,7 +306,7 @@ def test_other_folders_teach_nobody(radar_run, run, tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
     (folder / "recipe.json").write_text("{")
-    with pytest.raises(SourceError, match="no training"):
+    with pytest.raises(SourceError, match="no run of perfuse train"):
         load_teacher(str(folder), view)
     (folder / "recipe.json").write_text((radar_run[0] / "recipe.json").read_text())
     with pytest.raises(SourceError, match="no checkpoint"):

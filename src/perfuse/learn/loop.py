@@ -33,6 +33,7 @@ from perfuse.learn.devices import (
 from perfuse.learn.evenly import Source
 from perfuse.learn.journal import Journal, events_writer
 from perfuse.learn.recipe import Optimiser, Recipe
+from perfuse.learn.runs import at_rest, begin, hold
 from perfuse.learn.sources import HELD, held_back, mixed, notes_of, sources
 from perfuse.learn.task import Bilevel, Paced, Task, total
 from perfuse.learn.validate import Validator
@@ -91,7 +92,8 @@ def train(
     tensorboard : bool
         Write the log as TensorBoard's events as well.
     notice : callable, optional
-        Called before the first step with everything that is wrong with the recordings, a sentence each.
+        Called before the first step with everything that is wrong with the recordings, and with what a student does
+        not take over from where it starts, a sentence each.
 
     Raises
     ------
@@ -103,6 +105,11 @@ def train(
         If TensorBoard is asked for and not installed.
     """
     writer = events_writer() if tensorboard else None
+    hold(task.student, recipe.only)
+    if recipe.start and checkpoint.load(folder, recipe.mark()) is None:
+        for note in begin(task.student, recipe.start):
+            if notice is not None:
+                notice(note)
     folder = _run_folder(folder, recipe)
     port = free_port() if recipe.devices > 1 else 0
     fabric = open_fabric(recipe, port=port)
@@ -248,6 +255,8 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
         self.everything.train()
+        for part in at_rest(self.task.student) if self.recipe.only else ():
+            part.eval()
         self.task.weights = weights_at(self.recipe, self.weights, step)
         if isinstance(self.task, Paced):
             self.task.weights = self.task.weights_at(self.task.weights, step / self.recipe.steps)

@@ -130,6 +130,10 @@ class Recipe:
     """Whether every batch has as many clips of each domain, and of each data set, as possible; shares of steps and
     of domains then only say what is painted."""
     model: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
+    """Run, bundle or network of perfuse whose weights the student begins with; random ones where none is named."""
+    only: tuple[str, ...] = ()
+    """How the names of the weights begin that learn; all of the student learns where none is named."""
     weights: dict[str, float] = field(default_factory=dict)
     """Of the task's losses, by name."""
     stages: tuple[Stage, ...] = ()
@@ -182,8 +186,9 @@ class Recipe:
     def mark(self) -> str:
         """Return a hash of everything that decides the weights."""
         told = {k: v for k, v in asdict(self).items() if k not in ("save_every", "workers", "device", "devices")}
-        if not self.balanced:  # runs from before there was such a thing go on
-            del told["balanced"]
+        for later in ("balanced", "start", "only"):  # runs from before there was such a thing go on
+            if not told[later]:
+                del told[later]
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -36,7 +36,7 @@ DOUBT = 0.2
 TAUGHT = {"attention": 1.0, "profile": 0.2, "imitation": 0.5, "hint": 0.0}
 """Weights of what the teacher teaches; with a hint it takes the place of attention."""
 WINDOW = 128
-"""Frames of an exported network's window: one training clip."""
+"""Frames of an exported network's window where nothing else is said: one training clip."""
 FORM = "1"
 """Of lessons; to be raised when what they hold changes."""
 
@@ -62,6 +62,8 @@ class KdphysTask:
         Of DILATE; the band is in frames.
     lag_s : float
         Delay of the label that the loss ``pearson`` forgives.
+    window : int
+        Frames of an exported network's window; its judge should have seen clips of that length.
 
     Raises
     ------
@@ -88,9 +90,10 @@ class KdphysTask:
         gamma: float = GAMMA,
         band: int | None = BAND,
         lag_s: float = 0.0,
+        window: int = WINDOW,
     ) -> None:
         one_of("network", network, NETWORKS)
-        self.network, self.norm, self.lag_s = network, norm, lag_s
+        self.network, self.norm, self.lag_s, self.window = network, norm, lag_s, window
         self.alpha, self.gamma, self.band = alpha, gamma, band
         self.view: Grid | Crop = Crop(size, rate_hz)
         speaker = Student(NETWORKS[network](), Trust(1, rate_hz=rate_hz) if trust else None)
@@ -156,7 +159,7 @@ class KdphysTask:
         """Return the card. The teacher takes windows of one length: ``min_s`` is ``window_s``, see export."""
         view = self.view
         assert isinstance(view, Crop)
-        window = WINDOW / view.rate_hz
+        window = self.window / view.rate_hz
         return {
             "name": f"kdphys-{self.network}",
             "title": f"KDPhys-style {self.network}: a 3-D network teaches a 2-D one",

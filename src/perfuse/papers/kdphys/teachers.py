@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from perfuse.core.errors import SourceError, UsageError
-from perfuse.learn import checkpoint
+from perfuse.learn.runs import WEIGHTS, bundled_weights, is_run, read_recipe, read_run
 from perfuse.papers.kdphys.imported import load_physnet
 from perfuse.papers.kdphys.model import Teacher
 
-WEIGHTS, CARD, RECIPE = "model.safetensors", "card.json", "recipe.json"
+CARD = "card.json"
 REMEDY = "Name the folder of a training with model.network teacher, its bundle, or a PhysNet .pth file."
 PREFIX = "network."
 """How the weights of this room's students begin, :class:`perfuse.papers.kdphys.task.Student`."""
@@ -44,7 +43,7 @@ def load_teacher(path: str | Path, *, size: int, rate_hz: float = 30.0) -> Teach
         return load_physnet(place, rate_hz=rate_hz)
     if (place / WEIGHTS).is_file():
         state, learnt = _of_bundle(place)
-    elif (place / RECIPE).is_file():
+    elif is_run(place):
         state, learnt = _of_run(place)
     else:
         raise SourceError(f"There is no teacher at {place}.", REMEDY)
@@ -76,37 +75,23 @@ def _filled(state: dict[str, Tensor], place: Path) -> Teacher:
 
 
 def _of_bundle(folder: Path) -> tuple[dict[str, Tensor], tuple[int, float]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         view = json.loads((folder / CARD).read_text(encoding="utf-8"))["view"]
         learnt = int(view.get("size", 0)), float(view["rate_hz"])
-        return load_file(folder / WEIGHTS), learnt
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise SourceError(f"{folder} is no whole bundle ({_line(error)}).", REMEDY) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f"{folder} is no whole bundle ({type(error).__name__}).", REMEDY) from error
+    return bundled_weights(folder, REMEDY), learnt
 
 
 def _of_run(folder: Path) -> tuple[dict[str, Tensor], tuple[int, float]]:
     """Return the weights that would be exported from a training, and the size and rate it learnt at."""
-    try:
-        recipe: dict[str, Any] = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        task, model, mark = recipe["task"], dict(recipe["model"]), recipe["mark"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{folder} is no training ({_line(error)}).", REMEDY) from error
-    if task != "kdphys" or model.get("network") != "teacher":
-        told = f"{task}, {model['network']}" if "network" in model else task
+    recipe, _ = read_recipe(folder, REMEDY)
+    model = recipe["model"]
+    if recipe["task"] != "kdphys" or model.get("network") != "teacher":
+        told = f"{recipe['task']}, {model['network']}" if "network" in model else recipe["task"]
         raise UsageError(f"{folder} is a training of {told}, and no teacher.", REMEDY)
-    state = checkpoint.load(folder, mark)
-    if state is None:
-        raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
-    weights: dict[str, Tensor] = (state["validation"] or {}).get("weights") or state["averaged"]
-    return weights, (int(model.get("size", SIZE)), float(model.get("rate_hz", RATE_HZ)))
+    return read_run(folder).weights(), (int(model.get("size", SIZE)), float(model.get("rate_hz", RATE_HZ)))
 
 
 SIZE, RATE_HZ = 36, 30.0
 """The task's own values where a recipe states none."""
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -78,6 +78,8 @@ class LqTask:
         Whether the student gets a head for ``quality``.
     books_seed : int
         Of the simulated labels that code books are fitted to, and of learned ones.
+    window : int
+        Frames of an exported network's window; its judge should have seen clips of that length.
 
     Raises
     ------
@@ -103,12 +105,13 @@ class LqTask:
         log_power: bool = False,
         trust: bool = True,
         books_seed: int = 0,
+        window: int = FRAMES,
     ) -> None:
         one_of("target", target, TARGETS)
         one_of("label", label, KINDS)
         one_of("band", band, list(BANDS))
         self.target, self.label, self.quantiser, self.log_power = target, label, quantiser, log_power
-        self.stem, self.mixer, self.n_bits = stem, mixer, n_bits
+        self.stem, self.mixer, self.n_bits, self.window = stem, mixer, n_bits, window
         self.band_hz, self.rates = BANDS[band]
         self.band = band
         self.view: Grid | Crop = view_of(stem, size, rate_hz)
@@ -203,7 +206,7 @@ class LqTask:
             if isinstance(view, Grid)
             else {"kind": "crop", "size": view.size}
         )
-        window = FRAMES / view.rate_hz
+        window = self.window / view.rate_hz
         return {
             "name": "lq-rppg",
             "title": f"LQ-rPPG: labels of 1 to {self.n_bits} bits, coarse to fine ({self.stem}, {self.mixer})",

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from perfuse.core.errors import SourceError, UsageError
-from perfuse.learn import checkpoint
+from perfuse.learn.runs import is_run, read_recipe, read_run
 from perfuse.papers.physvlm.hub import load_hub
 from perfuse.papers.physvlm.lowrank import load_adapted
 from perfuse.papers.physvlm.priors import Priors, Teacher, open_priors
@@ -21,7 +21,7 @@ from perfuse.papers.physvlm.tiny import TinyDualEncoder, load_tiny
 from perfuse.report.files import write_atomic
 
 SPECTRAL = "spectral"
-CARD, WEIGHTS, RECIPE = "teacher.json", "teacher.safetensors", "recipe.json"
+CARD, WEIGHTS = "teacher.json", "teacher.safetensors"
 REMEDY = (
     "Name spectral; a run of physvlm/tiny-desk; a folder of perfuse teacher adapt; a cache of perfuse teacher cache; "
     "or a CLIP or SigLIP model, as a folder or by its name on the hub (open_clip:NAME for one of open_clip)."
@@ -96,7 +96,7 @@ def _found(source: str, rate_hz: float, held_out: Collection[str]) -> Teacher | 
         raise SourceError(f"{place} is no teacher, and no cache of what one said.", REMEDY)
     if (place / CARD).is_file():
         return _adapted(place)
-    if (place / RECIPE).is_file():
+    if is_run(place):
         return _of_run(place)
     if place.suffix == ".safetensors":  # or a file that is not there would be looked for on the hub
         raise SourceError(f"There is no file {place}.", REMEDY)
@@ -139,20 +139,14 @@ def _adapted(folder: Path) -> Teacher:
 
 def _of_run(folder: Path) -> TinyDualEncoder:
     """Return the small teacher of a run of the task ``physvlm_tiny``."""
-    try:
-        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        mark, task = recipe["mark"], recipe["task"]
-        domains = sorted((recipe["simulated"] or {}).get("domains", {}))
-        domains += [how["data"].partition(":")[0] for how in recipe["recorded"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{folder} is no run ({type(error).__name__}).", REMEDY) from error
-    if task != "physvlm_tiny":
-        raise UsageError(f"{folder} is a run of {task}, which teaches nobody here.", REMEDY)
-    state = checkpoint.load(folder, mark)
-    if state is None:
-        raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
+    recipe, _ = read_recipe(folder, REMEDY)
+    if recipe["task"] != "physvlm_tiny":
+        raise UsageError(f"{folder} is a run of {recipe['task']}, which teaches nobody here.", REMEDY)
+    run = read_run(folder)
+    domains = sorted((recipe["simulated"] or {}).get("domains", {}))
+    domains += [how["data"].partition(":")[0] for how in recipe["recorded"]]
     teacher = TinyDualEncoder()
-    weights = {name.removeprefix("teacher."): value for name, value in state["averaged"].items()}
+    weights = {name.removeprefix("teacher."): value for name, value in run.state["averaged"].items()}
     try:
         teacher.load_state_dict(weights)
     except RuntimeError as error:

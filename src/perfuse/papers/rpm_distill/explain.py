@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from perfuse.core.errors import SourceError, UsageError, one_of
-from perfuse.learn import checkpoint
 from perfuse.learn.recipe import Recipe, build
+from perfuse.learn.runs import RECIPE, read_recipe, read_run
 from perfuse.learn.sources import filmed, mixed
 from perfuse.nn.losses import spectrum
 from perfuse.papers.rpm_distill.problem import compare
@@ -191,23 +190,17 @@ def opened(folder: Path) -> tuple[RpmTask, Recipe]:
     UsageError
         If nobody taught in it.
     """
-    try:
-        content = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        mark = content.pop("mark")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise SourceError(f"{folder} is no run of perfuse train ({type(error).__name__}).", "Name one.") from error
-    recipe: Recipe = build(Recipe, content, "recipe.json")
+    content, _ = read_recipe(folder)
+    recipe: Recipe = build(Recipe, content, RECIPE)
     if recipe.task != RpmTask.name:
         raise UsageError(f"{folder} is a run of {recipe.task}.", f"Name one of {RpmTask.name}, which has gates.")
-    state = checkpoint.load(folder, mark)
-    if state is None:
-        raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
+    run = read_run(folder)
     task = RpmTask(**recipe.model)
     if not task.weights["distil"] or any(one.teacher is None for one in task.strands):
         raise UsageError(f"Nobody taught in {folder}.", "Name a run with a teacher whom a policy believes or not.")
     try:
-        nn.ModuleDict({"student": task.student, "helpers": task.helpers}).load_state_dict(state["weights"])
-        task.student.load_state_dict((state["validation"] or {}).get("weights") or state["averaged"])
+        nn.ModuleDict({"student": task.student, "helpers": task.helpers}).load_state_dict(run.state["weights"])
+        task.student.load_state_dict(run.weights())
     except RuntimeError as error:
         raise SourceError(f"{folder} holds the weights of another network.", "Train it again.") from error
     return task, recipe

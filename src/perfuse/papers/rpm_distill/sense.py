@@ -7,10 +7,8 @@ The method needs a second signal and nothing more, so all are used alike: same l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.core.view import Crop, Grid
-from perfuse.learn import checkpoint
+from perfuse.learn.runs import is_run, read_recipe, read_run
 from perfuse.learn.sources import BESIDE, SPAN
 from perfuse.methods.bundle import MODEL_FILE, parse_card, read_files
 from perfuse.methods.network import Network
@@ -47,7 +45,6 @@ BREATH_NEEDS = (
     "Name a bundle of a network that tells respiration, or radar, which is a chest's own movement: "
     "model.teacher=..., or model.breath_teacher=... where both are learnt."
 )
-RECIPE = "recipe.json"
 RATE_HZ = 30.0
 SLOW, FAST = (0.55, 0.75), (1.35, 1.7)
 """Speeds at which a stranger's heart is played: at least a quarter off the truth. ASSUMED."""
@@ -200,7 +197,7 @@ def load_teacher(name: str, view: Grid | Crop, vital: Vital = PULSE) -> nn.Modul
         return Contact()
     if name in BESIDE:
         return Beside(name)
-    if (place / RECIPE).is_file():
+    if is_run(place):
         return Radar(load_radar(place))
     raise SourceError(f"There is no teacher at {place}.", NEEDS)
 
@@ -215,24 +212,18 @@ def load_radar(folder: Path) -> nn.Module:
     UsageError
         If it is a training of something else.
     """
-    try:
-        recipe: dict[str, Any] = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        task, model, mark = recipe["task"], dict(recipe["model"]), recipe["mark"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{folder} is no training ({type(error).__name__}).", NEEDS) from error
-    network = model.get("network")
-    if task != "rpm_distill" or network not in SENSES:
-        told = f"{task}, {network}" if network else task
+    recipe, _ = read_recipe(folder, NEEDS)
+    network = recipe["model"].get("network")
+    if recipe["task"] != "rpm_distill" or network not in SENSES:
+        told = f"{recipe['task']}, {network}" if network else recipe["task"]
         raise UsageError(
             f"{folder} is a training of {told}, and no radar network.",
             "Networks that see clips teach from their bundles: perfuse export RUN BUNDLE.",
         )
-    state = checkpoint.load(folder, mark)
-    if state is None:
-        raise SourceError(f"{folder} has no checkpoint yet.", "Let it train on.")
+    run = read_run(folder)
     made = RadarNetwork(SENSES[network]())
     try:
-        made.load_state_dict((state["validation"] or {}).get("weights") or state["averaged"])
+        made.load_state_dict(run.weights())
     except RuntimeError as error:
         raise SourceError(f"{folder} holds weights of another {network}.", "Train it again.") from error
     return made.network.eval()

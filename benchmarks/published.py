@@ -34,6 +34,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from pages import renew
 
 from perfuse.bench.machine import machine
 
@@ -257,19 +258,6 @@ line of the wave; the truth is the strongest line of a perfect pulse with the sa
 rate). Right is within 3/min. The signal to noise ratio is the Toolbox's. *Strangeness*: how far activations lie from
 those in training, 0.2 or less on pictures like those. Priors were calibrated on other seeds; but 8000 to 8003 had
 been looked at in an aborted run, after which turns were made smaller and the key light was given a distance.
-
-Slow hearts are read at twice their rate, and so they are on a real face (last tables). A wave painted onto the real
-clip (2 % of its green light, far more than a real one) is doubled by FactorizePhys at 56/min once its second
-harmonic is 0.42 of the first, at 52 once it is 0.36; LQ-rPPG doubles sooner. Rendered hearts of 51 to 58/min have
-0.37 to 0.70, as ears have: 0.46 at 56/min, median of the one slow heart among the contact recordings. The real clip
-has 0.3; replayed at 49/min it is read by three of four. Whether slow hearts of real faces have as much as ears
-cannot be told here: if they have less, the simulator's slow waves are too sharp. PhysNet with these weights is
-fragile on real faces too: run by the Toolbox it read this clip and missed another (49 for 56/min). How strong the
-harmonics of rendered hearts, ears and the real clip's face are was counted once, by a script that was not kept.
-
-The weights are not part of the project. What made these networks fail showed where to look (black hair, jerky sway);
-values were then taken from the real clip or from physics, but for the shares of tripod and hand and the size of
-motion, which are ASSUMED and were lowered after these networks had been seen to gain by it.
 """
 
 
@@ -304,7 +292,7 @@ def page(asked: argparse.Namespace, networks: list) -> str:
         "`python benchmarks/published.py --slow`: what each network is off by, per minute.",
         slow(networks, asked.margin),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def main() -> None:
@@ -335,7 +323,7 @@ def main() -> None:
         return
     if not asked.paths:
         asked.out.mkdir(parents=True, exist_ok=True)
-        (asked.out / "published.md").write_text(page(asked, networks), encoding="utf-8")
+        renew(asked.out / "published.md", page(asked, networks))
         return
     rows: list[Row] = []
     for video, about in videos(asked.paths):

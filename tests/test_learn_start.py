@@ -131,6 +131,17 @@ def test_a_part_that_does_not_learn_keeps_its_statistics():
     assert same(before, student.state_dict()) == set(before)
 
 
+@pytest.mark.parametrize("room", ["kdphys", "lq_rppg"])
+def test_judges_of_what_is_shipped_learn_by_a_recipe(room):
+    asked = find_recipe(f"{room}/judge")
+    task = make_task(asked)
+    assert begin(task.student, asked.start) == []
+    hold(task.student, asked.only)
+    assert {name.split(".")[0] for name, p in task.student.named_parameters() if p.requires_grad} == {"trust"}
+    assert [name for name, weight in task.weights.items() if weight] == ["quality"]
+    assert task.card()["window_s"] == asked.crop / task.view.rate_hz == 10.0
+
+
 def test_a_run_goes_on_where_its_start_is_gone(recipe, before, tmp_path):
     shutil.copytree(before, tmp_path / "start")
     asked = replace(recipe, start=str(tmp_path / "start"), steps=6, save_every=3)

@@ -18,6 +18,15 @@ HELD = {"still": 1.0, "restless": 1.0, "walk": 3.0}
 """Shake of a camera in the hand, relative to somebody who sits."""
 
 
+SWAY_MM, TURN_DEG, SLOPES = (1.5, 2.2, 2.2), (1.8, 1.6, 0.45), (3.0, 3.8)
+"""Spread of a sitting head's place (right, down, towards the camera) and of its pitch, yaw and roll, and how steeply
+their spectra fall: together as the head in the clip of a sitting man moves across and up and down, rolls, and as much
+as its colours, which turns make and shifts do not, are at unrest."""
+
+TREMOR_MM, TREMOR_HZ = (0.2, 0.55), (1.0, 4.0)
+"""Tremor of the hand that holds a camera, across and up and down, and where it lies: a shelf in the spectrum of the
+clip of a sitting man."""
+
 INERTIA_HZ = 5.0
 """Above it the mass of a head, or of a phone in the hand, no longer follows force: its spectrum falls by a further
 12 dB an octave. In the clip of a sitting man the head moves 1.9 times as far in two frames as in one (1.6 without
@@ -52,12 +61,13 @@ class Motion:
 def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breathing, r_peaks_s: F64) -> Motion:
     """Draw the motion of one subject and sample it at ``time_s`` (T,), in s.
 
-    Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.5 mm across, 3.9 mm vertically, falling
-    as f**-2.2 to f**-3 above 0.1 Hz and faster above :data:`INERTIA_HZ`; rotation is as large as the unrest of that
-    clip's colours asks for. Breathing lifts the shoulders by 1 to 4 mm and the head by less. Recoil
-    (ballistocardiogram) is a damped 4 to 6 Hz burst 80 to 120 ms after each R peak (Balakrishnan 2013). The kinds
-    ``rotate`` and ``translate`` go back and forth between marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps
-    a second, ``talk`` nods while speaking; sizes that were not measured are ASSUMED.
+    Sway follows the spectrum measured on a hand-held clip of a sitting man: 2.7 mm across, 3.9 mm vertically,
+    falling as f**-3 to f**-4 from 0.1 to 1 Hz, from there on a shelf, taken for the hand's, and faster again above
+    :data:`INERTIA_HZ`; rotation is as large as the unrest of that clip's colours asks for. Breathing lifts the
+    shoulders by 1 to 4 mm and the head by less. Recoil (ballistocardiogram) is a damped 4 to 6 Hz burst 80 to 120
+    ms after each R peak (Balakrishnan 2013). The kinds ``rotate`` and ``translate`` go back and forth between
+    marked points as in PURE, ``walk`` bobs at 1.5 to 2.2 steps a second, ``talk`` nods while speaking; sizes that
+    were not measured are ASSUMED.
     """
     kind, size = settings.motion, settings.motion_scale
     span = float(time_s[-1]) + 1.0
@@ -65,13 +75,13 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
     calm = SWAY.get(kind, 3.0 if kind == "restless" else 1.0) * size
 
     def wander(sd: F64, corner_hz: float = 0.12) -> F64:
-        tracks = (coloured(rng, span, _unsteady(float(rng.uniform(2.2, 3.0)), corner_hz)) for _ in sd)
+        tracks = (coloured(rng, span, _unsteady(float(rng.uniform(*SLOPES)), corner_hz)) for _ in sd)
         return np.stack([s * np.interp(time_s, grid, track) for s, track in zip(sd, tracks)], axis=1)
 
     spread = np.exp(0.3 * rng.standard_normal(6))
-    head = calm * wander(np.array([2.0, 2.4, 2.0]) * spread[:3])
-    turn = calm * wander(np.deg2rad([0.85, 0.85, 0.45]) * spread[3:])
-    shake = HELD.get(kind, 0.0) * size * wander(np.array([0.7, 1.0]), 0.3)
+    head = calm * wander(np.array(SWAY_MM) * spread[:3])
+    turn = calm * wander(np.deg2rad(TURN_DEG) * spread[3:])
+    shake = HELD.get(kind, 0.0) * size * (wander(np.array([0.7, 1.0]), 0.15) + _tremor(rng, time_s, grid, span))
     more = _purposeful(rng, kind, size, time_s, grid, span)
     head, turn = head + more[0], turn + more[1]
     alive = 1.0 if kind != "none" and settings.breathes else 0.0
@@ -86,6 +96,14 @@ def move(rng: np.random.Generator, settings: Settings, time_s: F64, lungs: Breat
     body[:, 1] -= lift * lungs.at(time_s)
     lids = alive * _blinks(rng, time_s, 26.0 if settings.expression == "talk" else 17.0)
     return Motion(head, turn, body, shake, lids)
+
+
+def _tremor(rng: np.random.Generator, time_s: F64, grid: F64, span: float) -> F64:
+    """Draw how a hand trembles that holds a camera, (T, 2) mm; some hands do more than others."""
+    shelf = _band(*TREMOR_HZ)
+    tracks = [coloured(rng, span, lambda freq: np.asarray(shelf(freq) * _inertia(freq))) for _ in TREMOR_MM]
+    sizes = np.array(TREMOR_MM) * np.exp(0.3 * rng.standard_normal(2))
+    return np.stack([s * np.interp(time_s, grid, track) for s, track in zip(sizes, tracks)], axis=1)
 
 
 def _purposeful(
@@ -146,7 +164,12 @@ def _back_and_forth(rng: np.random.Generator, time_s: F64, span: float, axes: in
 def _unsteady(slope: float, corner_hz: float) -> Callable[[F64], F64]:
     """Power law of slow motion, cut off by inertia."""
     slow = power_law(slope, corner_hz)
-    return lambda freq: np.asarray(slow(freq) / (1.0 + (freq / INERTIA_HZ) ** 4))
+    return lambda freq: np.asarray(slow(freq) * _inertia(freq))
+
+
+def _inertia(freq: F64) -> F64:
+    """Share of the power of a force that mass lets through."""
+    return np.asarray(1.0 / (1.0 + (freq / INERTIA_HZ) ** 4))
 
 
 def _band(low: float, high: float) -> Callable[[F64], F64]:

@@ -40,6 +40,7 @@ def open_run(folder: Path) -> tuple[Task, dict[str, Any]]:
     data += [how.data.partition(":")[0] for how in recipe.recorded]
     scores = run.state["validation"]["best"]
     begun = f"begun with {Path(recipe.start).name}, " if recipe.start else ""
+    begun += f"{' and '.join(recipe.only)} alone for " if recipe.only else ""
     told = f" r {scores['r']:.2f}, MAE {scores['mae']:.1f}/min on simulated clips." if scores else ""
     trained = f"seed {recipe.seed}, {begun}{run.state['step']} steps"
     card["limits"] = f"{card['limits']} Trained on {' and '.join(data)}, {trained}.{told}"

@@ -103,7 +103,7 @@ def test_domains_are_what_they_are_called():
 def test_most_pictures_flicker_where_lamps_do():
     """Of the domain that is named for it: bands of 0.3 % of the light or more cross the face."""
     seen = []
-    for s in drawn("dim-flicker"):
+    for s in (settle(seed, "dim-flicker") for seed in range(300)):
         exposure_s, _ = exposure_time(s.lux, s.rate_hz)
         rows = mains_flicker(
             np.random.default_rng(s.seed),
@@ -116,7 +116,7 @@ def test_most_pictures_flicker_where_lamps_do():
             anti_flicker=s.anti_flicker == "on",
         )
         seen.append(rows.std(axis=0).mean() > 0.003)
-    assert 0.5 < np.mean(seen) < 0.9
+    assert 0.55 < np.mean(seen) < 0.75
 
 
 def test_only_paired_radar_has_a_radar():

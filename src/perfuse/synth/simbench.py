@@ -1,10 +1,10 @@
 """SimBench: eleven kinds of recordings under fixed seeds, so that results can be compared between people and years.
 
 A member is fixed by its domain and its number, and by what the version of SimBench draws for it. Seeds stay from
-version to version: people keep every parameter whose prior did not change, and can be compared one by one. A smaller
-size holds the first people of a larger one, filmed for a shorter time in smaller pictures: what goes wrong in ``tiny``
-can be looked at in ``full``, where members 12 and above are still unseen by whoever tuned on ``desk``. Results of
-different sizes are not comparable: faces have fewer pixels and recordings fewer beats.
+version to version: people keep every parameter whose prior did not change, and can be compared one by one. A
+smaller size holds the first people of a larger one, filmed for a shorter time in smaller pictures: what goes wrong
+in ``tiny`` can be looked at in ``full``, where members 12 and above are still unseen by whoever tuned on ``desk``.
+Results of different sizes are not comparable: faces have fewer pixels and recordings fewer beats.
 
 Nobody is in two domains, and nobody of SimBench is ever trained on: seeds are 62 bits of SHA-256 over a text that
 nothing else hashes, those of training streams are 62 bits of Philox. A stream of a billion people meets one of the

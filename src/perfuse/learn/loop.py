@@ -33,7 +33,7 @@ from perfuse.learn.devices import (
 from perfuse.learn.evenly import Source
 from perfuse.learn.journal import Journal, events_writer
 from perfuse.learn.recipe import Optimiser, Recipe
-from perfuse.learn.runs import at_rest, begin, hold
+from perfuse.learn.runs import at_rest, set_out
 from perfuse.learn.sources import HELD, held_back, mixed, notes_of, sources
 from perfuse.learn.task import Bilevel, Paced, Task, total
 from perfuse.learn.validate import Validator
@@ -92,24 +92,19 @@ def train(
     tensorboard : bool
         Write the log as TensorBoard's events as well.
     notice : callable, optional
-        Called before the first step with everything that is wrong with the recordings, and with what a student does
-        not take over from where it starts, a sentence each.
+        Called before the first step with each thing that is wrong with recordings, or not taken over from a start.
 
     Raises
     ------
-    UsageError
-        If the recipe does not fit, or a loss is no number: the message says what to change.
+    UsageError, SourceError
+        If the recipe or its start does not fit, or a loss is no number: the message says what to change.
     OutputError
         If the folder cannot be written.
     MissingExtraError
         If TensorBoard is asked for and not installed.
     """
     writer = events_writer() if tensorboard else None
-    hold(task.student, recipe.only)
-    if recipe.start and checkpoint.load(folder, recipe.mark()) is None:
-        for note in begin(task.student, recipe.start):
-            if notice is not None:
-                notice(note)
+    told = set_out(recipe, task.student, folder)
     folder = _run_folder(folder, recipe)
     port = free_port() if recipe.devices > 1 else 0
     fabric = open_fabric(recipe, port=port)
@@ -117,7 +112,7 @@ def train(
     # before there are others: what is kept on disk is made once, and nobody waits at a meeting point meanwhile
     parts = _sources(recipe, task, fabric, progress and _before(progress, recipe.steps))
     if notice is not None:
-        for note in notes_of(source for _, source in (*parts[0], *parts[1])):
+        for note in (*told, *notes_of(source for _, source in (*parts[0], *parts[1]))):
             notice(note)
     if recipe.devices == 1:
         return _learn(recipe, task, folder, fabric, parts, progress, writer)
@@ -255,8 +250,7 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.recipe.optimiser, step, self.recipe.steps)
         self.everything.train()
-        for part in at_rest(self.task.student) if self.recipe.only else ():
-            part.eval()
+        at_rest(self.task.student)
         self.task.weights = weights_at(self.recipe, self.weights, step)
         if isinstance(self.task, Paced):
             self.task.weights = self.task.weights_at(self.task.weights, step / self.recipe.steps)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from perfuse.core.errors import SourceError, UsageError
 from perfuse.learn import checkpoint
+from perfuse.learn.recipe import Recipe
 
 RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
 REMEDY = "Name the folder of a run of perfuse train."
@@ -113,6 +114,25 @@ def bundled_weights(folder: Path, remedy: str = REMEDY) -> dict[str, Tensor]:
     return found
 
 
+def set_out(recipe: Recipe, student: nn.Module, folder: Path) -> list[str]:
+    """Hold what is not to learn, and begin where the recipe says; a run that has a checkpoint goes on from that.
+
+    Returns
+    -------
+    list of str
+        As :func:`begin` tells it.
+
+    Raises
+    ------
+    SourceError, UsageError
+        As :func:`hold` and :func:`begin` do; nothing was written yet.
+    """
+    hold(student, recipe.only)
+    if not recipe.start or checkpoint.load(folder, recipe.mark()) is not None:
+        return []
+    return begin(student, recipe.start)
+
+
 def begin(student: nn.Module, start: str) -> list[str]:
     """Give a student the weights that another training ended with.
 
@@ -178,12 +198,14 @@ def hold(student: nn.Module, only: Collection[str]) -> None:
             value.requires_grad_(False)
 
 
-def at_rest(student: nn.Module) -> list[nn.Module]:
-    """Return the parts of a student, none within another, of whose weights none learns; nor must their statistics."""
+def at_rest(student: nn.Module) -> None:
+    """Let the parts of a student rest of whose weights none learns: nor must their statistics."""
     values = list(student.parameters())
     if values and not any(value.requires_grad for value in values):
-        return [student]
-    return [part for child in student.children() for part in at_rest(child)]
+        student.eval()
+        return
+    for child in student.children():
+        at_rest(child)
 
 
 def _weights_of(start: str) -> Mapping[str, Tensor]:

@@ -27,6 +27,10 @@ def _cover(
     return weights.astype(np.float32), first, stop, coverage.astype(np.float32)
 
 
+ROUNDING = 1e-6
+"""Share of a cell that is no more than rounding of the box that cells are cut from: such a cell lies outside."""
+
+
 def area_mean(
     frame: Frame, box: Box, rows: int, cols: int, max_pixels: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -70,6 +74,7 @@ def area_mean(
         np.matmul(down @ plane[top:bottom, left:right].astype(np.float32), across.T, out=means[index])
         if index == 0:
             coverage = inside_y[:, None] * inside_x[None, :]
+            coverage[coverage < ROUNDING] = 0.0
     matrix = frame.to_rgb.astype(np.float32)
     rgb = matrix[:, :count] @ means.reshape(count, -1) + matrix[:, count:]
     rgb[:, coverage.ravel() <= 0] = 0.0

@@ -112,6 +112,8 @@ WRONG = {
     "a short window": (("--window", "1"), "5 to 3600"),
     "no network": (("--methods", "./no/model"), "no"),
     "a file as a folder": (("--out", __file__), "folder"),
+    "no domain of it": (("--data", "simbench:tiny:moon"), "no domain called 'moon'"),
+    "no part of it": (("--data", "simbench:tiny:"), "no domain called ''"),
     "no simbench": (("--data", "simbench:huge"), "no size called 'huge'"),
 }
 

@@ -78,6 +78,14 @@ def test_simbench_is_a_plan_of_its_own(planned, capsys):
     assert "22 recordings made: bench" in capsys.readouterr().out
 
 
+def test_simbench_can_be_made_one_domain_at_a_time(planned):
+    assert main(["synth", "bench", "--simbench", "tiny", "--domain", "talk"]) == 0
+    takes, source = planned[0][2:4]
+    whole = {member.id: member.seed for member in simbench.everyone("tiny")}
+    assert {take.id: take.seed for take in takes} == {k: v for k, v in whole.items() if k.startswith("talk")}
+    assert (source["simbench"], source["domain"]) == ("tiny", "talk")
+
+
 def test_list_shows_what_there_is(capsys):
     assert main(["synth", "--list"]) == 0
     text = capsys.readouterr().out
@@ -93,6 +101,7 @@ def test_list_shows_what_there_is(capsys):
         ("{} --domain moon", "no domain called 'moon'"),
         ("{} --layout cohface", "no layout called 'cohface'"),
         ("{} --simbench huge", "no size called 'huge'"),
+        ("{} --simbench tiny --domain home", "no domain called 'home'"),
         ("{} --simbench tiny --seconds 5", "--simbench fixes"),
         ("{} --simbench tiny --seed 0", "--simbench fixes"),
         ("{} --simbench tiny --layout ubfc", "--simbench fixes"),

@@ -48,7 +48,8 @@ def bench(
     Parameters
     ----------
     data
-        Data sets: NAME:FOLDER, or a FOLDER whose kind can be told; simbench:tiny, desk or full makes the benchmark.
+        Data sets: NAME:FOLDER, or a FOLDER whose kind can be told; simbench:tiny, desk or full makes the benchmark,
+        simbench:full:lab one domain of it.
     methods
         Names that perfuse methods lists, or paths of exported networks, separated by commas; all for every one
         that measures faces.
@@ -162,13 +163,14 @@ def _open(spec: str, cache: Path, jobs: int, quiet: bool) -> Dataset:
     from perfuse.synth.layouts.folder import make
     from perfuse.synth.layouts.known import get_layout
     from perfuse.synth.layouts.plan import plan
-    from perfuse.synth.simbench import VERSION, everyone, fingerprint
+    from perfuse.synth.simbench import sitting
 
-    size = spec.removeprefix(SIMBENCH)
-    people, mark = everyone(size), fingerprint(size)
-    folder = cache.parent / "simbench" / f"{size}-v{VERSION}-{mark[:12]}"
+    size, part, domain = spec.removeprefix(SIMBENCH).partition(":")
+    people, source = sitting(size, domain if part else None)
+    name = f"{size}-{domain}" if part else size
+    folder = cache.parent / "simbench" / f"{name}-v{source['version']}-{source['fingerprint'][:12]}"
     layout = get_layout("perfuse")
-    source = {"simbench": size, "version": VERSION, "fingerprint": mark, "radar": False}
+    source["radar"] = False
     try:
         with Progress("painting", show=not quiet) as progress:
             make(folder, layout, plan(layout, people), source, jobs=jobs, progress=progress)

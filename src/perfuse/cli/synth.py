@@ -50,7 +50,7 @@ def synth(
     layout
         perfuse (video and references per subject), or as a public data set has it: ubfc, pure, equipleth.
     simbench
-        Make the benchmark instead: tiny, desk or full.
+        Make the benchmark instead: tiny, desk or full; with --domain that part of it.
     seconds
         Length of each recording.
     size
@@ -73,17 +73,18 @@ def synth(
     from perfuse.synth.layouts.folder import make
     from perfuse.synth.layouts.known import get_layout
     from perfuse.synth.layouts.plan import plan
+    from perfuse.synth.simbench import sitting
 
     how = get_layout(layout)
     if simbench is None:
         members, source = _people(how, subjects, domain, seed, seconds, size)
-    elif how.name != "perfuse" or any(value is not None for value in (subjects, domain, seed, seconds, size)):
+    elif how.name != "perfuse" or any(value is not None for value in (subjects, seed, seconds, size)):
         raise UsageError(
             "--simbench fixes people, length and size, and has our own layout.",
-            "Leave --subjects, --domain, --seed, --layout, --seconds and --size out.",
+            "Leave --subjects, --seed, --layout, --seconds and --size out.",
         )
     else:
-        members, source = _bench(simbench)
+        members, source = sitting(simbench, domain)
     takes = plan(how, members, radar=radar)
     source["radar"] = radar
     try:
@@ -115,12 +116,6 @@ def _people(
     where, number = domain or layout.domain, seed or 0
     row = people(1 if subjects is None else subjects, where, number, asked)
     return row, {"domain": where, "seed": number, "asked": asked}
-
-
-def _bench(size: str) -> tuple[tuple[Member, ...], dict[str, Any]]:
-    from perfuse.synth.simbench import VERSION, everyone, fingerprint
-
-    return everyone(size), {"simbench": size, "version": VERSION, "fingerprint": fingerprint(size)}
 
 
 def _size(text: str) -> dict[str, int]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from perfuse.core.errors import UsageError
 from perfuse.synth.layouts.plan import Member, canonical, seed_of
@@ -92,6 +93,19 @@ def everyone(size: str = "full") -> tuple[Member, ...]:
     """Return the people of all domains, the first of each domain first: a run that is cut short has some of all."""
     rows = [members(domain, size) for domain in DOMAINS]
     return tuple(member for rank in zip(*rows, strict=True) for member in rank)
+
+
+def sitting(size: str, domain: str | None = None) -> tuple[tuple[Member, ...], dict[str, Any]]:
+    """Return who is to be filmed, everybody or one domain, and where they come from as manifests tell it.
+
+    Raises
+    ------
+    UsageError
+        If SimBench has no such domain or size.
+    """
+    people = everyone(size) if domain is None else members(domain, size)
+    source = {"simbench": size, "version": VERSION, "fingerprint": fingerprint(size)}
+    return people, source if domain is None else source | {"domain": domain}
 
 
 def fingerprint(size: str = "full") -> str:

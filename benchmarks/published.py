@@ -1,22 +1,17 @@
 """Read videos of known pulse with networks that others trained on real faces.
 
 Runs every published network whose weights are on this machine (see ``tests/published/load.py``) on video files whose
-truth lies beside them as ``<stem>.json`` (``Subject.write(truth_path=...)``) or ``truth.json`` (``perfuse synth``),
+truth lies beside them as ``truth.json`` (``perfuse synth``) or ``<stem>.json`` (``Subject.write(truth_path=...)``),
 and prints a table. Two references: the mean rate, and the strongest line of a perfect pulse with the same beats: what
 a spectrum can show (``published.load.line_rate``).
 
-    perfuse synth FOLDER --domain lab --subjects 20
-    python benchmarks/published.py FOLDER... [--networks NAME...] [--margin 1.8] [--each] [--rows rows.jsonl]
+    perfuse synth FOLDER --simbench full --domain lab --jobs 2
+    python benchmarks/published.py FOLDER... [--networks NAME...] [--margin 1.8] [--each] [--jobs 2]
 
-Without a folder it renders people itself, compressed as their settings say, reads the real clip too where there is
-one, and writes a page:
+With ``--out docs/results`` it reads the real clip too, where there is one, and writes a page. ``--slow`` prints what
+they make of slow hearts on the real clip alone: the clip replayed slower, and waves painted onto it.
 
-    python benchmarks/published.py --subjects 16 [--domain lab] [--seconds 15] [--out docs/results]
-
-``--slow`` prints what they make of slow hearts on the real clip alone: the clip replayed slower, and waves painted
-onto it.
-
-Needs torch. ``--threads`` is for machines that others share.
+Needs torch.
 """
 
 from __future__ import annotations
@@ -26,10 +21,10 @@ import csv
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,6 +32,7 @@ import numpy as np
 from pages import renew
 
 from perfuse.bench.machine import machine
+from perfuse.core.workers import side_by_side
 
 # in front of this file's own folder, whose ``published`` is this script
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -44,8 +40,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 FILMS = {".mp4", ".mkv", ".mov", ".avi", ".webm"}
 NEAR = 3.0
 """Per minute: an answer so near the truth counts as right."""
-FIRST = 8000
-"""Seed of the first person rendered here; priors were calibrated on others (5000, 6000, 7000 and 9000 on)."""
 FAINT, SLOW, FAST = 0.005, 58.0, 90.0
 """A pulse depth below which, and rates beyond which, people are also counted apart."""
 SPEEDS = (1.0, 0.9, 0.8, 0.7, 0.65, 0.6)
@@ -80,7 +74,7 @@ def videos(paths: Iterable[Path]) -> Iterator[tuple[Path, dict]]:
     for path in paths:
         inside = sorted(p for p in path.rglob("*") if p.suffix in FILMS) if path.is_dir() else [path]
         for video in inside:
-            beside = [p for p in (video.with_suffix(".json"), video.parent / "truth.json") if p.is_file()]
+            beside = [p for p in (video.parent / "truth.json", video.with_suffix(".json")) if p.is_file()]
             if not beside and not path.is_dir():
                 sys.exit(f"{video.with_suffix('.json')} is missing: it must hold truth.heart_rate.")
             for truth in beside[:1]:
@@ -89,27 +83,38 @@ def videos(paths: Iterable[Path]) -> Iterator[tuple[Path, dict]]:
                     yield video, about
 
 
-def read(video: Path, about: dict, networks: list, margin: float | None) -> Iterator[Row]:
-    """Yield what each network says of a video."""
-    from published.clips import face_clips
-    from published.load import line_rate, read_rate, snr_db, strangeness
+def called(video: Path) -> str:
+    """Return a short name."""
+    return video.parent.name if (video.parent / "truth.json").is_file() else video.stem
 
+
+def read(names: list[str], margin: float | None, film: tuple[Path, dict]) -> list[Row]:
+    """Return what each network says of a video."""
+    import torch
+
+    from published.clips import face_clips
+    from published.load import line_rate, load, read_rate, snr_db, strangeness
+
+    torch.set_num_threads(1)
+    (video, about), networks = film, [load(name) for name in names]
     views = {network.name: (network.size, margin or network.margin) for network in networks}
     mean, domain = float(about["truth"]["heart_rate"]), about.get("settings", {}).get("domain", "")
+    row = partial(Row, called(video), domain)
     try:
         clips = face_clips(video, set(views.values()))
     except ValueError as error:
         print(f"{video}: {error}", file=sys.stderr)
         nan = float("nan")
-        yield from (Row(str(video), domain, name, mean, nan, nan, nan, None) for name in views)
-        return
+        return [row(name, mean, nan, nan, nan, None) for name in views]
+    rows = []
     for network in networks:
         frames = clips[views[network.name]]
         line = line_rate(np.array(about["truth"]["beats_s"]), len(frames), network.rate_hz)
         wave, said = read_rate(network, frames)
         odd = list(strangeness(network, frames).values())
         noise = snr_db(wave, network.rate_hz, line)
-        yield Row(str(video), domain, network.name, mean, line, said, noise, float(np.mean(odd)) if odd else None)
+        rows.append(row(network.name, mean, line, said, noise, float(np.mean(odd)) if odd else None))
+    return rows
 
 
 def table(rows: list[Row]) -> str:
@@ -129,16 +134,6 @@ def table(rows: list[Row]) -> str:
             f"| {np.nanmean([row.snr_db for row in mine]):+.1f} | {f'{np.mean(odd):.2f}' if odd else '–'} |"
         )
     return "\n".join(lines)
-
-
-def render(seed: int, domain: str, seconds: float, folder: Path) -> tuple[Path, dict]:
-    """Write one person and return the file and what is true about it."""
-    from perfuse.synth import subject
-    from perfuse.synth.layouts.native import encoder, write_film
-
-    person, path = subject(seed, domain, duration_s=seconds), folder / f"{seed}.mp4"
-    write_film(path, person, encoder(person.settings), lambda _: None)
-    return path, {"settings": asdict(person.settings), "truth": person.truth.describe()}
 
 
 def real_rows(networks: list, margin: float | None) -> list[Row]:
@@ -204,47 +199,59 @@ def slow(networks: list, margin: float | None) -> str:
     ])  # fmt: skip
 
 
-def people(rows: list[Row], abouts: list[dict]) -> str:
+def people(rows: list[Row], films: list[tuple[Path, dict]]) -> str:
     """Return a markdown table, a line a person, with what each network is off by."""
     names = list(dict.fromkeys(row.network for row in rows))
     head = (
-        "| seed | tone | pulse depth, % | motion | noise | codec | worn | pulse, /min | " + " | ".join(names) + " |"
+        "| person | tone | pulse depth, % | motion | noise | codec | worn | pulse, /min | " + " | ".join(names) + " |"
     )
     lines = [head, "|" + "---|" * (head.count("|") - 1)]
-    for about in abouts:
+    for video, about in films:
         s = about["settings"]
-        mine = {row.network: row for row in rows if Path(row.video).stem == str(s["seed"])}
+        mine = {row.network: row for row in rows if row.video == called(video)}
         cells = [f"{mine[n].said - mine[n].line:+.1f}" if np.isfinite(mine[n].said) else "no face" for n in names]
         codec = "none" if s["codec"] == "none" else f"{s['codec']} {s['quality']:.0f}"
         lines.append(
-            f"| {s['seed']} | {s['tone']} | {100 * s['pulse_depth']:.2f} | {s['motion']} x {s['motion_scale']:.1f} "
-            f"| {s['noise']:.1f} | {codec} | {', '.join(s['wear']) or '–'} | {mine[names[0]].line:.1f} | "
-            + " | ".join(cells)
-            + " |"
+            f"| {called(video)} | {s['tone']} | {100 * s['pulse_depth']:.2f} "
+            f"| {s['motion']} x {s['motion_scale']:.1f} | {s['noise']:.1f} | {codec} "
+            f"| {', '.join(s['wear']) or '–'} | {mine[names[0]].line:.1f} | " + " | ".join(cells) + " |"
         )
     return "\n".join(lines)
 
 
-def apart(rows: list[Row], abouts: list[dict]) -> str:
-    """Return how many are right among people with a faint, a usual and a fast pulse."""
-    of = {str(a["settings"]["seed"]): a["settings"] for a in abouts}
+def apart(rows: list[Row], films: list[tuple[Path, dict]]) -> str:
+    """Return how many are right among people with a faint, a usual and a fast pulse, and so on."""
+    of = {called(video): about["settings"] for video, about in films}
     kinds = {
+        "everybody": lambda s, row: True,
         f"pulse depth below {FAINT:.1%}": lambda s, row: s["pulse_depth"] < FAINT,
         "above": lambda s, row: s["pulse_depth"] >= FAINT,
         f"rate below {SLOW:.0f}/min": lambda s, row: row.line < SLOW,
         f"rate above {FAST:.0f}/min": lambda s, row: row.line > FAST,
+        "Monk tone 1 to 3": lambda s, row: s["tone"] <= 3,
+        "4 to 7": lambda s, row: s["tone"] > 3,
         "the camera in a hand": lambda s, row: s["motion"] == "still",
         "make-up": lambda s, row: "makeup" in s["wear"],
     }
     names = list(dict.fromkeys(row.network for row in rows))
     lines = ["| people | n | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
     for kind, belongs in kinds.items():
-        some = [row for row in rows if belongs(of[Path(row.video).stem], row)]
+        some = [row for row in rows if belongs(of[row.video], row)]
         right = [[row.error(row.line) <= NEAR for row in some if row.network == name] for name in names]
         if some:
-            cells = [f"{sum(r)} of {len(r)}" for r in right]
+            cells = [f"{sum(r)} of {len(r)}{wilson(sum(r), len(r))}" for r in right]
             lines.append(f"| {kind} | {len(right[0])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def wilson(right: int, count: int) -> str:
+    """Return the share's 95 % interval in brackets, for larger groups."""
+    from scipy.stats import binomtest
+
+    if count < 20:
+        return ""
+    interval = binomtest(right, count).proportion_ci(method="wilson")
+    return f" ({interval.low:.0%} to {interval.high:.0%})"
 
 
 ABOUT = """
@@ -256,47 +263,48 @@ rendering.
 that stands. Faces are cut as the rPPG-Toolbox cuts them, once for the whole recording. The answer is the strongest
 line of the wave; the truth is the strongest line of a perfect pulse with the same beats (*of the mean*: the mean
 rate). Right is within 3/min. The signal to noise ratio is the Toolbox's. *Strangeness*: how far activations lie from
-those in training, 0.2 or less on pictures like those. Priors were calibrated on other seeds; but 8000 to 8003 had
-been looked at in an aborted run, after which turns were made smaller and the key light was given a distance.
+those in training, 0.2 or less on pictures like those.
 """
 
 
-def page(asked: argparse.Namespace, networks: list) -> str:
-    """Render people, read them, and return the page."""
-    begin, rows, abouts = time.perf_counter(), [], []
+def origin(folder: Path) -> str:
+    """Return the command that made a folder of recordings."""
+    source = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["source"]
+    if "simbench" in source:
+        kind = f"--simbench {source['simbench']}" + (f" --domain {source['domain']}" if "domain" in source else "")
+    else:
+        kind = f"--domain {source['domain']} --seed {source['seed']}"
+    return f"perfuse synth FOLDER {kind}"
+
+
+def page(films: list[tuple[Path, dict]], rows: list[Row], asked: argparse.Namespace, spent: float) -> str:
+    """Return the page."""
+    from published.load import load
+
+    networks = [load(name) for name in asked.networks]
     real = real_rows(networks, asked.margin)
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(FIRST, FIRST + asked.subjects):
-            video, about = render(seed, asked.domain, asked.seconds, Path(folder))
-            fresh = list(read(video, about, networks, asked.margin))
-            video.unlink()
-            rows, abouts = rows + fresh, [*abouts, about]
-            said = "  ".join(f"{row.network} {row.said - row.line:+.1f} ({row.snr_db:+.1f} dB)" for row in fresh)
-            print(f"{seed}: {fresh[0].line:.1f}/min  {said}", file=sys.stderr, flush=True)
-    spent = time.perf_counter() - begin
-    command = f"python benchmarks/published.py --subjects {asked.subjects}"
-    command += "" if asked.domain == "lab" else f" --domain {asked.domain}"
-    parts = [
+    lengths = sorted({about["settings"]["duration_s"] for _, about in films})
+    return "\n\n".join([
         "# Networks that others trained, on rendered faces",
-        f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {machine()}, torch {version('torch')}; "
-        f"{asked.subjects} people of `{asked.domain}`, {asked.seconds:g} s each, "
-        f"seeds {FIRST} to {FIRST + asked.subjects - 1}; {spent:.0f} s on one core.",
+        f"Made by `{origin(asked.paths[0])}` and `python benchmarks/published.py FOLDER --out docs/results` on "
+        f"{time.strftime('%Y-%m-%d')}, {machine()}, torch {version('torch')}; {len(films)} people, "
+        f"{' and '.join(f'{length:g}' for length in lengths)} s each; read in {spent:.0f} s on {asked.jobs} cores.",
         ABOUT.strip(),
         table(real + rows),
         "## Who is read",
-        apart(rows, abouts),
+        "Of larger groups the share's 95 % interval (Wilson) in brackets.",
+        apart(rows, films),
         "## Person by person",
         "What each network is off by, per minute:",
-        people(rows, abouts),
+        people(rows, films),
         "## Slow hearts on the real clip",
         "`python benchmarks/published.py --slow`: what each network is off by, per minute.",
         slow(networks, asked.margin),
-    ]
-    return "\n\n".join(parts)
+    ])  # fmt: skip
 
 
 def main() -> None:
-    from published.load import NAMES, ROOT, load, weights_folder
+    from published.load import NAMES, load, weights_folder
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("paths", nargs="*", type=Path, help="videos, or folders of them")
@@ -304,41 +312,29 @@ def main() -> None:
     parser.add_argument("--margin", type=float, help="side of the crop in face boxes, instead of each network's own")
     parser.add_argument("--each", action="store_true", help="print every video as well")
     parser.add_argument("--slow", action="store_true", help="print what they make of slow hearts on the real clip")
-    parser.add_argument("--rows", type=Path, help="append every answer to this file, one JSON object a line")
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--subjects", type=int, default=16, help="people to render where no paths are given")
-    parser.add_argument("--domain", default="lab", help="of those people")
-    parser.add_argument("--seconds", type=float, default=15.0, help="length of their recordings")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results", help="folder of the page")
+    parser.add_argument("--jobs", type=int, default=1, help="videos that are read at a time")
+    parser.add_argument("--out", type=Path, help="folder of a page to write, of one folder of recordings")
     asked = parser.parse_args()
-    if asked.threads:
-        import torch
-
-        torch.set_num_threads(asked.threads)
     if weights_folder() is None:
         sys.exit("Published weights are not on this machine. Set PERFUSE_WEIGHTS to their folder.")
-    networks = [load(name) for name in asked.networks]
     if asked.slow:
-        print(slow(networks, asked.margin))
+        print(slow([load(name) for name in asked.networks], asked.margin))
         return
-    if not asked.paths:
-        asked.out.mkdir(parents=True, exist_ok=True)
-        renew(asked.out / "published.md", page(asked, networks))
-        return
-    rows: list[Row] = []
-    for video, about in videos(asked.paths):
-        fresh = list(read(video, about, networks, asked.margin))
+    begin, films, rows = time.perf_counter(), list(videos(asked.paths)), []
+    if not films:
+        sys.exit("No video with a truth beside it was found.")
+    for (video, _), fresh in side_by_side(partial(read, asked.networks, asked.margin), films, asked.jobs):
         rows += fresh
         if asked.each:
             said = "  ".join(f"{row.network} {row.said:.1f} ({row.snr_db:+.1f} dB)" for row in fresh)
-            where = video.parent.name if video.stem == "video" else video.name
-            print(f"{where}: mean {fresh[0].mean:.1f} line {fresh[0].line:.1f}  {said}", flush=True)
-    if not rows:
-        sys.exit("No video with a truth beside it was found.")
-    if asked.rows:
-        with asked.rows.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
-    print(table(rows))
+            print(f"{called(video)}: mean {fresh[0].mean:.1f} line {fresh[0].line:.1f}  {said}", flush=True)
+    order = {called(video): place for place, (video, _) in enumerate(films)}
+    rows.sort(key=lambda row: (order[row.video], asked.networks.index(row.network)))
+    if asked.out is None:
+        print(table(rows))
+        return
+    asked.out.mkdir(parents=True, exist_ok=True)
+    renew(asked.out / "published.md", page(films, rows, asked, time.perf_counter() - begin))
 
 
 if __name__ == "__main__":

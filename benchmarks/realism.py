@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import renew
 
 from perfuse.bench.machine import machine
 
@@ -414,7 +415,7 @@ def main() -> None:
     print(text)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "realism.md").write_text(text)
+        renew(options.out / "realism.md", text)
     if images:
         images.mkdir(parents=True, exist_ok=True)
         real = groups["real"][0] if groups["real"] else None

@@ -29,6 +29,10 @@ GREY_HAIR = "b4b2b0"
 HAIR_GLOSS = 0.02
 """Light that the surface of hair returns uncoloured, whatever its colour: horn (n = 1.55, after Marschner et al.
 2003) reflects 4.6 % head-on; fibres tilt and shade each other (half of it, ASSUMED). Else black hair is a hole."""
+HAIRLINE = 0.16
+"""How far hairlines of adults lie above and below their mean: a standard deviation of 7 mm (Farkas 1994)."""
+AFRO_TONE = 6
+"""Monk tone below which nobody is drawn with an afro (ASSUMED)."""
 IRIS_COLOURS = ("3b2415", "54331c", "6b4f2a", "5d7048", "5f86a8", "6f8790")
 CLOTH_COLOURS = (
     *("2f4858", "6b2d3c", "3c5a46", "c9c3b4", "4a4e69", "b5651d", "7d8ca3", "22272e", "d8a48f"),
@@ -95,6 +99,8 @@ def draw_hair(rng: np.random.Generator, tone: int, age_y: float, old: float, mal
     loss, fuzz = float(rng.random()), float(rng.random())
     if male and loss < 0.06 + 0.5 * old:
         style = "bald" if loss < 0.02 + 0.25 * old else "receding"
+    if style == "afro" and tone < AFRO_TONE:
+        style = "short" if male else "tied"
     if age_y < 1.5 and fuzz < 1.0 - 0.4 * age_y:
         style = "fuzz"
     fair = max(0.0, 1.0 - tone / 5.5)
@@ -103,7 +109,7 @@ def draw_hair(rng: np.random.Generator, tone: int, age_y: float, old: float, mal
     colour = rgb_of(HAIR_COLOURS[int(rng.choice(len(HAIR_COLOURS), p=weights / weights.sum()))])
     turning = float(np.clip((age_y - max(rng.normal(50.0, 9.0), 34.0)) / 25.0, 0.0, 1.0))
     jitter = np.exp(0.15 * rng.standard_normal(3)).astype(np.float32)
-    lift, line, part = (float(v) for v in rng.uniform([0.75, -0.06, -0.45], [1.3, 0.06, 0.45]))
+    lift, line, part = (float(v) for v in rng.uniform([0.75, -HAIRLINE, -0.45], [1.3, HAIRLINE, 0.45]))
     weights = np.array([0.3 + (1 - fair), 0.5, 0.3, 0.25 * fair, 0.4 * fair, 0.25 * fair])
     iris = rgb_of(IRIS_COLOURS[int(rng.choice(len(IRIS_COLOURS), p=weights / weights.sum()))])
     return {

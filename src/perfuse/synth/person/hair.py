@@ -29,6 +29,10 @@ class _Style:
     """How far the sides are cropped, 0..1; such hairlines also draw back at the temples."""
 
 
+HAIRLINE = 0.11
+"""How much higher the hair begins than a style says: the foreheads of adults are 63 to 67 mm high from the root of
+the nose (Farkas 1994, North Americans), those of the styles alone 58 mm."""
+
 _STYLES = {
     "short": _Style(0.10, 0.16, 1.10, fade=0.35),
     "side": _Style(0.17, 0.20, 1.06, sweep=0.16, fade=0.3),
@@ -147,7 +151,7 @@ def _lay(
 
 def _hairline(look: Look, style: _Style, x: Field, y: Field) -> Field:
     """Signed distance from the bare face: above 0 grows hair."""
-    high = (style.height + look.hairline * (style.height > 0.8)) * (look.crown - look.waist) / 1.56
+    high = (style.height + (HAIRLINE + look.hairline) * (style.height > 0.8)) * (look.crown - look.waist) / 1.56
     drop = np.minimum(y - 0.12, 0.0)
     power = 2.7 if style.height > 0.8 else 4.0
     line = (_power(x / style.width, 2.7) + _power(drop / high, power) - 1.0) / 2.7

@@ -180,7 +180,7 @@ def _plan(
     if style == "periodic":
         share = max(ACTIVE_SHARE, min(SHORTEST_S / period_s, 1.0))
         active = share * active
-        extra, wax = _bursts(rng, share * period_s, share, count)
+        extra, wax = _bursts(rng, share * period_s, share, count, 0.5 * duration_s)
         depth *= wax
     sigh = rng.random(count) < min(sighs_per_hour / 3600.0 * period_s, 0.3)
     depth = np.clip(depth, 0.4, 2.2) * np.where(sigh, rng.uniform(2.0, 5.0, count), 1.0)
@@ -192,12 +192,12 @@ def _plan(
     return _Plan(length, (rest * active + extra) / length, depth, sigh)
 
 
-def _bursts(rng: np.random.Generator, period_s: float, share: float, count: int) -> tuple[F64, F64]:
+def _bursts(rng: np.random.Generator, period_s: float, share: float, count: int, longest_s: float) -> tuple[F64, F64]:
     """Pause in s after each breath, and a depth that waxes and wanes within bursts."""
     extra, wax = np.zeros(count), np.ones(count)
     at = -int(rng.integers(0, 8))  # begin anywhere in a burst
     while share < 1.0 and at < count:
-        pause = float(rng.uniform(*PAUSE_S))
+        pause = min(float(rng.uniform(*PAUSE_S)), longest_s)
         number = max(1, round(pause * share / (1.0 - share) / period_s))
         last = at + number - 1
         if 0 <= last < count:

@@ -13,6 +13,10 @@ import numpy as np
 from perfuse.synth.fields import F64, Field, blur, smoothstep
 from perfuse.synth.settings import Settings
 
+TINT = 0.3
+"""Error of white balance towards green or magenta relative to that from blue to yellow (ASSUMED): illuminants lie
+along the locus of black bodies, and so do the errors of estimating them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Light:
@@ -37,7 +41,8 @@ def draw_light(rng: np.random.Generator, settings: Settings) -> Light:
     """Place the lights and choose their colours.
 
     The key light stands at ``key_angle_deg`` from the camera's axis, mostly from above; sky and key may differ by
-    2000 K. White balance takes out their common colour but for an error of ``cast`` (ASSUMED log-normal).
+    2000 K. White balance takes out their common colour but for an error of ``cast``, from blue to yellow as the
+    colours of lamps and daylight differ, with a little green and magenta (:data:`TINT`).
     """
     angle, around = np.deg2rad(settings.key_angle_deg), np.deg2rad(rng.uniform(20.0, 75.0) * rng.choice([-1.0, 1.0]))
     direction = np.array([np.sin(angle) * np.sin(around), -np.sin(angle) * np.cos(around), np.cos(angle)])
@@ -45,7 +50,9 @@ def draw_light(rng: np.random.Generator, settings: Settings) -> Light:
     key = 1.15 * share * white(settings.kelvin)
     sky = 1.1 * (1.0 - share) * white(float(np.clip(settings.kelvin + rng.uniform(-500.0, 2000.0), 2500.0, 9000.0)))
     seen = key + sky
-    balance = float(seen.mean()) / seen * np.exp(settings.cast * rng.normal(0.0, [1.0, 0.0, 1.0]))
+    warm, _, tint = rng.standard_normal(3)
+    wrong = np.array([warm + TINT * tint, 0.0, TINT * tint - warm])
+    balance = float(seen.mean()) / seen * np.exp(settings.cast * wrong)
     below = np.array([rng.uniform(-0.3, 0.3), rng.uniform(0.0, 0.5), 1.0])
     monitor = settings.screen / max(1.0 - settings.screen, 0.1) * np.ones(3)
     return Light(direction, key * balance, sky * balance, below / np.linalg.norm(below), monitor)

@@ -323,6 +323,8 @@ def main() -> None:
     begin, films, rows = time.perf_counter(), list(videos(asked.paths)), []
     if not films:
         sys.exit("No video with a truth beside it was found.")
+    if asked.out and not (len(asked.paths) == 1 and (asked.paths[0] / "manifest.json").is_file()):
+        sys.exit("A page is made of one folder, from perfuse synth.")
     for (video, _), fresh in side_by_side(partial(read, asked.networks, asked.margin), films, asked.jobs):
         rows += fresh
         if asked.each:

@@ -267,14 +267,14 @@ those in training, 0.2 or less on pictures like those.
 """
 
 
-def origin(folder: Path) -> str:
-    """Return the command that made a folder of recordings."""
-    source = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["source"]
-    if "simbench" in source:
-        kind = f"--simbench {source['simbench']}" + (f" --domain {source['domain']}" if "domain" in source else "")
-    else:
-        kind = f"--domain {source['domain']} --seed {source['seed']}"
-    return f"perfuse synth FOLDER {kind}"
+def origin(folders: list[Path]) -> str:
+    """Return the command that made a folder of SimBench; empty for anything else."""
+    manifest = folders[0] / "manifest.json"
+    if len(folders) != 1 or not manifest.is_file():
+        return ""
+    source = json.loads(manifest.read_text(encoding="utf-8"))["source"]
+    part = f" --domain {source['domain']}" if "domain" in source else ""
+    return f"perfuse synth FOLDER --simbench {source['simbench']}{part}" if "simbench" in source else ""
 
 
 def page(films: list[tuple[Path, dict]], rows: list[Row], asked: argparse.Namespace, spent: float) -> str:
@@ -286,7 +286,7 @@ def page(films: list[tuple[Path, dict]], rows: list[Row], asked: argparse.Namesp
     lengths = sorted({about["settings"]["duration_s"] for _, about in films})
     return "\n\n".join([
         "# Networks that others trained, on rendered faces",
-        f"Made by `{origin(asked.paths[0])}` and `python benchmarks/published.py FOLDER --out docs/results` on "
+        f"Made by `{origin(asked.paths)}` and `python benchmarks/published.py FOLDER --out docs/results` on "
         f"{time.strftime('%Y-%m-%d')}, {machine()}, torch {version('torch')}; {len(films)} people, "
         f"{' and '.join(f'{length:g}' for length in lengths)} s each; read in {spent:.0f} s on {asked.jobs} cores.",
         ABOUT.strip(),
@@ -323,8 +323,8 @@ def main() -> None:
     begin, films, rows = time.perf_counter(), list(videos(asked.paths)), []
     if not films:
         sys.exit("No video with a truth beside it was found.")
-    if asked.out and not (len(asked.paths) == 1 and (asked.paths[0] / "manifest.json").is_file()):
-        sys.exit("A page is made of one folder, from perfuse synth.")
+    if asked.out and not origin(asked.paths):
+        sys.exit("A page is made of one folder of SimBench, from perfuse synth.")
     for (video, _), fresh in side_by_side(partial(read, asked.networks, asked.margin), films, asked.jobs):
         rows += fresh
         if asked.each:

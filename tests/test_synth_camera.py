@@ -21,6 +21,8 @@ from perfuse.synth.camera.noise import (
     window_offsets,
 )
 from perfuse.synth.camera.timing import arrival_times, frame_times, stamps
+from perfuse.synth.scene.light import TINT, draw_light
+from perfuse.synth.settings import settle
 from perfuse.video import open_source
 from perfuse.video.write import write_video
 
@@ -466,3 +468,17 @@ def test_chroma_at_half_size_keeps_luma(size):
     np.testing.assert_allclose(
         after[:, 1:, :2, :2], before[:, 1:, :2, :2].mean((2, 3), keepdims=True).repeat(2, 2).repeat(2, 3), atol=1e-4
     )
+
+
+def test_white_balance_errs_from_blue_to_yellow():
+    def keys(cast):
+        settled = settle(5, "lab", {"cast": cast})
+        return np.array([draw_light(np.random.default_rng(seed), settled).key for seed in range(600)])
+
+    wrong = keys(0.08) / keys(0.0)
+    red, green, blue = np.log(wrong).T
+    assert np.allclose(green, 0.0)
+    assert np.std(red - blue) / 2 == pytest.approx(0.08, rel=0.1)
+    assert np.std(red + blue) / 2 == pytest.approx(0.08 * TINT, rel=0.1)
+    cosine = wrong.sum(axis=1) / (np.linalg.norm(wrong, axis=1) * np.sqrt(3.0))
+    assert np.degrees(np.arccos(cosine)).mean() == pytest.approx(3.0, abs=0.3)  # what cameras err by

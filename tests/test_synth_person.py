@@ -579,3 +579,8 @@ def test_what_moves_behind_is_light_with_coverage_and_a_course(kind):
         paint_movers(rng(0), 8, 8, "ghosts")
     with pytest.raises(UsageError):
         background_motion(rng(0), times, "ghosts")
+
+
+def test_afros_grow_on_darker_skin_alone():
+    styles = {tone: {draw_look(rng(seed), tone).hair_style for seed in range(200)} for tone in (1, 5, 6, 10)}
+    assert {tone for tone, seen in styles.items() if "afro" in seen} == {6, 10}

@@ -86,7 +86,8 @@ def breathe(
         Seconds before time 0 and after it.
     style : str
         One of :data:`STYLES`. ``speech``: inspiration within 0.4 to 0.6 s (faster where a breath is shorter than
-        1.2 s), expiration takes the rest. ``periodic``: bursts of breaths and pauses of 5 to 10 s.
+        1.2 s), expiration takes the rest. ``periodic``: bursts of breaths and pauses of 5 to 10 s, but of no more
+        than half the recording.
     sighs_per_hour : float
         Mean number, 0 to 200: adults about 12, newborns 20 to 50 (Li and Yackle 2017). A sigh is 2 to 5 times as
         deep, rises in two steps, and half of them are followed by a pause of 2 to 8 s.

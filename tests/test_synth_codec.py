@@ -175,14 +175,15 @@ def test_from_fine_to_coarse_as_much_pulse_survives_as_in_x264(tmp_path):
     """Of 0.14 %, within 0.02 percentage points at every crf in the mean over five faces, and in the same order.
 
     A single face is no measure: one pixel of 100,000 changed by one grey level, or another processor, moves what
-    survives in x264 by up to 0.007, and the largest difference of the twenty from 0.044 to 0.051.
+    survives in x264 by up to 0.007. The largest difference of the twenty (the second face, crf 28) was 0.044, 0.045
+    and 0.051 on three processors; so the bounds are on the mean and the root mean square, and that of a single face
+    leaves chance its room.
     """
     faces = [face_like(seed, 360, 224, 192, noise=n) for seed, n in enumerate((1.0, 2.0, 1.5, 1.0, 2.0))]
     table = compared(faces, CRF, tmp_path)
     green, rest = table[..., 0], table[..., 1]
     np.testing.assert_allclose((green[:, :, 1] - green[:, :, 0]).mean(axis=0), 0.0, atol=0.02)
-    # single faces differ more: the largest seen is 0.0450 (the second face, crf 28), whatever the machine's x264
-    np.testing.assert_allclose(green[:, :, 1], green[:, :, 0], atol=0.05)
+    np.testing.assert_allclose(green[:, :, 1], green[:, :, 0], atol=0.051 + 0.007)
     assert np.sqrt(((green[:, :, 1] - green[:, :, 0]) ** 2).mean()) < 0.025  # seen: 0.017
     assert np.all(np.diff(green.mean(axis=0), axis=0) < 0)
     ratio = (green / rest).mean(axis=0)

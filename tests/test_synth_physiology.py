@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy.signal import coherence, csd, lfilter
+from scipy.signal import bilinear, butter, coherence, csd, lfilter, sosfiltfilt
 
 from conftest import ROOT
 from perfuse.core.errors import UsageError
@@ -415,19 +415,23 @@ def test_face_wave_has_unit_height_and_mean_zero():
 
 @pytest.mark.parametrize("usual_s", [1.5, 0.8, 0.28])
 def test_stored_wave_is_exact_to_half_a_percent(usual_s):
-    """Oracle: the same pulses at 4000 Hz through scipy's recursive one-pole, against 125 Hz, FFT and cubic steps."""
+    """Oracle: the same pulses at 4000 Hz through scipy's recursive filters, against 125 Hz, FFT and cubic steps."""
     from perfuse.synth.physiology.heart import FINE_HZ, _cubic
 
     rng = np.random.default_rng(4)
-    beats = -4.0 + np.cumsum(usual_s * rng.uniform(0.9, 1.1, int(28 / usual_s)))
+    beats = -16.0 + np.cumsum(usual_s * rng.uniform(0.9, 1.1, int(40 / usual_s)))
     shape, factors = wave.draw_shape(rng, "ear", 20.0), wave.jitter(rng, len(beats))
     pulses = wave.make_pulses(shape, 0.85, beats, np.ones(len(beats)), factors, 15.0, 4.0)
-    coarse = wave.low_pass(pulses.at(np.arange(-3.0, 18.0, 1 / FINE_HZ)), 4.0, FINE_HZ)
-    fine = np.arange(-3.0, 18.0, 1 / 4000)
-    keep = np.exp(-2 * np.pi * 4.0 / 4000)
-    exact = lfilter([1 - keep], [1, -keep], pulses.at(fine))
+    coarse = pulses.wave(-12.0, round(30 * FINE_HZ), FINE_HZ)
+    fine = np.arange(-12.0, 18.0, 1 / 4000)
+    sensor, corner = 2 * np.pi * np.array([wave.SENSOR_HZ, 4.0])
+    exact = pulses.sum_at(fine + pulses.foot_s) - pulses.level
+    slow = butter(2, wave.SLOWEST_HZ, "high", fs=4000, output="sos")  # there and back: 1 / (1 + (corner / f) ** 4)
+    exact = sosfiltfilt(slow, np.tile(exact, 3), padlen=0)[len(fine) : -len(fine)]
+    exact = lfilter(*bilinear([corner, corner * sensor], [1, corner, 0], 4000), exact) / pulses.unit
+    exact -= exact.mean()
     inner = (fine > 0) & (fine < 15)
-    made = _cubic(coarse, (fine[inner] + 3.0) * FINE_HZ)
+    made = _cubic(coarse - coarse.mean(), (fine[inner] + 12.0) * FINE_HZ)
     assert np.abs(made - exact[inner]).max() < 0.005
     slope = np.gradient(exact[inner], fine[inner])
     assert np.abs(np.gradient(made, fine[inner]) - slope).max() < 0.03 * np.abs(slope).max()
@@ -450,14 +454,36 @@ def harmonics_of_people(series_of, count=30, **options):
 
 
 def test_harmonics_of_face_finger_and_ear():
-    """Targets of the clip (face .25 to .45 and .10 to .28) and of contact recordings (+-30 %)."""
+    """Targets: the clip (.25 to .45, .10 to .28), cameras under fingers, ears with their sensor undone (+-30 %)."""
     face = harmonics_of_people(lambda m, t: m.at(t), per_minute=75.0)
     finger = harmonics_of_people(lambda m, t: m.contact_at(t), per_minute=70.0)
     ear = harmonics_of_people(lambda m, t: m.contact_at(t, "ear"), per_minute=70.0)
     assert 0.25 < face[0] < 0.45
     assert 0.10 < face[1] < 0.28
-    assert finger == pytest.approx([0.54, 0.31], rel=0.3)
-    assert ear == pytest.approx([0.47, 0.22], rel=0.3)
+    assert finger == pytest.approx([0.45, 0.25], rel=0.3)
+    assert ear == pytest.approx([0.42, 0.19], rel=0.3)
+
+
+def test_harmonics_of_finger_and_face_make_a_steep_rise_and_a_slow_fall():
+    """As of 24 people with a finger on a camera: second 104 degrees ahead, third 177 behind; so with the face."""
+
+    def ahead(wave):
+        lines = np.fft.rfft(np.asarray(wave))[1:4]
+        turned = lines / lines[0] ** np.arange(1, 4)
+        return np.angle(turned[1:])
+
+    found = []
+    for seed in range(30):
+        made = heart(seed, 70.0, age_y=20.0 + 1.5 * seed, sdnn_scale=0.0)
+        beats = inside(made.beats_s, 45.0)
+        grid = beats[:-1, None] + np.diff(beats)[:, None] * np.arange(64) / 64
+        found.append(
+            [ahead(np.median(f(grid.ravel()).reshape(grid.shape), axis=0)) for f in (made.at, made.contact_at)]
+        )
+    face, finger = np.rad2deg(np.angle(np.exp(1j * np.array(found)).mean(axis=0)))
+    for one in (face, finger):
+        assert 85 < one[0] < 130
+        assert 165 < one[1] % 360 < 225
 
 
 def test_newborns_have_an_almost_sinusoidal_pulse():
@@ -487,9 +513,9 @@ def test_the_young_have_a_notch_that_the_old_have_lost():
 def test_systole_keeps_its_share_at_rest_and_shrinks_less_than_fast_beats():
     def rise(per_minute):
         made = heart(7, per_minute, age_y=30.0, sdnn_scale=0.2)
-        beats = inside(made.beats_s, 44.0)
-        grid = beats[:-1, None] + np.arange(0, 0.5, 0.002)
-        mean = np.median(made.contact_at(grid.ravel(), "ear").reshape(grid.shape), axis=0)
+        beats, pulses = inside(made.beats_s, 44.0), made.pulses["ear"]
+        grid = beats[:-1, None] + pulses.foot_s + np.arange(0, 0.5, 0.002)
+        mean = np.median(pulses.sum_at(grid.ravel()).reshape(grid.shape), axis=0)
         return 0.002 * np.argmax(mean > mean[0] + 0.8 * (mean.max() - mean[0]))
 
     slow, usual, fast = rise(45.0), rise(70.0), rise(140.0)
@@ -516,7 +542,8 @@ def test_neurokit_finds_the_beats_of_contact_waves(site):
         beats = made.beats_s[(made.beats_s > 1) & (made.beats_s < 89)]
         delay = peaks[np.clip(np.searchsorted(peaks, beats), 0, len(peaks) - 1)] - beats
         assert 0.05 < np.median(delay) < 0.35
-        assert np.mean(np.abs(delay - np.median(delay)) < 0.06) > 0.97
+        # ears have round tops: of a few beats the second half is the higher one
+        assert np.mean(np.abs(delay - np.median(delay)) < 0.08) > 0.95
 
 
 # Modulations
@@ -626,7 +653,7 @@ def medians(shared_data):
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     real, made = (benchmark.gather(x) for x in (benchmark.recorded(shared_data), benchmark.simulated(24, 180.0)))
-    return {key: (np.median(real[key]), np.median(made[key])) for key in real}
+    return {key: tuple(benchmark.middle(key[1], found[key])[0] for found in (real, made)) for key in real}
 
 
 @pytest.mark.parametrize(
@@ -652,6 +679,9 @@ def medians(shared_data):
         ("ear", "height, 0.04"),
         ("ear", "baseline, 0.15"),
         ("ear", "baseline, 0.04"),
+        ("finger under a camera", "h2/h1"),
+        ("finger under a camera", "h3/h1"),
+        ("finger under a camera", "width"),
     ],
 )
 def test_simulated_people_agree_with_recorded_ones(medians, group, start):
@@ -659,6 +689,13 @@ def test_simulated_people_agree_with_recorded_ones(medians, group, start):
     real, made = found[start] if start in found else found.popitem()[1]
     assert start in found or not found
     assert made == pytest.approx(real, rel=0.3)
+
+
+@pytest.mark.parametrize("harmonic", ["second harmonic ahead of the first", "third"])
+def test_harmonics_lie_where_cameras_see_them(medians, harmonic):
+    """And not where a sensor with a high-pass shows them: 50 and 120 degrees away."""
+    real, made = medians["finger under a camera", f"{harmonic}, deg"]
+    assert abs((made - real + 180) % 360 - 180) < 20
 
 
 def test_simulated_breathing_resembles_the_belts(medians):

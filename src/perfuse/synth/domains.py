@@ -12,10 +12,10 @@ from perfuse.synth.priors import Bag, Choice, Just, LogNormal, LogUniform, Mixed
 Table = dict[str, Prior]
 
 WEAR = Bag({"glasses": 0.3, "makeup": 0.2, "beard": 0.25})
-LAB_DEPTH = LogNormal(0.007, 1.5, 0.0035, 0.02)
-"""Swing of diffuse green light, peak to peak. Forehead and cheeks show 0.52 times as much of encoded green (median of
-28 people; gloss, make-up and the transfer curve take the rest), and the median is set so that this is 0.30 to 0.40 %:
-one phone clip shows 0.33 %. The spread is ASSUMED."""
+LAB_DEPTH = LogNormal(0.009, 1.6, 0.002, 0.03)
+"""Swing of diffuse green light, peak to peak. Forehead and cheeks show 0.3 to 0.6 times as much of encoded green
+(gloss, make-up and the transfer curve take the rest), and the median is set so that this is 0.30 to 0.40 %: one phone
+clip shows 0.33 %. The spread is ASSUMED."""
 
 HOME: Table = {
     "duration_s": Just(45.0),
@@ -90,7 +90,7 @@ LAB: Table = {
     "light_drift": LogUniform(0.002, 0.01),
     # x264 at crf 8 keeps 0.8 of it: the 1.04 levels of the clip
     "noise": LogNormal(1.25, 1.3, 0.8, 2.2),
-    "noise_blue": LogUniform(1.2, 2.2),
+    "noise_blue": LogUniform(1.15, 1.6),  # the clip: 1.2 to 1.6 on forehead, cheeks, wall and shirt
     "exposure": Choice({"locked": 0.8, "slow": 0.2}),
     "contrast": Uniform(0.0, 0.25),
     "jitter_s": Just(0.0002),
@@ -126,7 +126,7 @@ DOMAINS: dict[str, Table] = {
         "sdnn_scale": Just(0.6),
         "respiratory_rate": Uniform(12.0, 40.0),
         "recovery": Mixed(((0.6, Just(0.0)), (0.4, Uniform(5.0, 30.0)))),
-        "pulse_depth": LogNormal(0.007, 1.6, 0.002, 0.024),
+        "pulse_depth": LogNormal(0.0108, 1.6, 0.002, 0.03),
         "motion": Choice({"rotate": 0.3, "translate": 0.25, "walk": 0.25, "restless": 0.2}),
         "motion_scale": Uniform(0.6, 1.3),
         "expression": Choice({"neutral": 0.6, "lively": 0.4}),
@@ -221,7 +221,7 @@ DOMAINS: dict[str, Table] = {
         "breathing": Choice({"calm": 0.7, "periodic": 0.3}),
         "sighs_per_hour": Uniform(20.0, 50.0),
         "tone": Whole(1, 9),
-        "pulse_depth": LogNormal(0.007, 1.5, 0.003, 0.02),
+        "pulse_depth": LogNormal(0.011, 1.5, 0.003, 0.03),
         "wear": Just(()),
         "motion": Choice({"tripod": 0.9, "fidget": 0.1}),
         "lux": LogUniform(30.0, 400.0),

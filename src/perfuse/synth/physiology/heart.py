@@ -11,7 +11,7 @@ from perfuse.synth.fields import F64
 from perfuse.synth.physiology.lungs import Breathing, within
 from perfuse.synth.physiology.rhythm import NEWBORN_Y, RHYTHMS, SLOW_HZ, place_beats
 from perfuse.synth.physiology.vessels import Tone, draw_tones
-from perfuse.synth.physiology.wave import NEWBORN_S, USUAL_S, Pulses, draw_shape, jitter, low_pass, make_pulses
+from perfuse.synth.physiology.wave import NEWBORN_S, USUAL_S, Pulses, draw_shape, jitter, make_pulses
 
 FINE_HZ = 125.0
 """Samples per second of the stored wave of the face; cubic interpolation between them is exact to 0.1 %."""
@@ -21,7 +21,8 @@ MARGIN_S = 4.0
 
 FACE_LOWPASS_HZ = (3.0, 5.0)
 """The wave on the face is an ear's wave through a first-order low-pass with a corner in this range: on the one face
-recorded beside a sensor the second harmonic is that of a corner of 3.3 Hz, the third of 4.9 Hz."""
+recorded beside a sensor the second harmonic is that of a corner of 3.3 Hz, the third of 4.9 Hz. It hardly moves the
+phases of harmonics against each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +91,9 @@ class Heart:
             raise UsageError(f"There is no contact site called {site!r}.", f"Available: {', '.join(self.pulses)}.")
         time = np.asarray(time_s, np.float64)
         tone = self.tones[site]
-        height = np.exp(self._slow(tone.height, time))
-        return np.asarray(self.pulses[site].at(time) * height + self._slow(tone.volume, time))
+        fine = self.pulses[site].wave(self.start_s, len(self.wave), FINE_HZ)
+        pulse = _cubic(fine, (time - self.start_s) * FINE_HZ) * np.exp(self._slow(tone.height, time))
+        return np.asarray(pulse + self._slow(tone.volume, time))
 
     def _slow(self, series: F64, time_s: F64) -> F64:
         """Value of a slow series at any times."""
@@ -160,7 +162,7 @@ def beat(
     margin = min(MARGIN_S, -lungs.start_s)
     face = make_pulses(shapes["ear"], usual, beats.feet_s, beats.strengths, factors, duration_s, corner)
     time = np.arange(-margin, duration_s + margin, 1.0 / FINE_HZ)
-    wave = low_pass(face.at(time), corner, FINE_HZ)
+    wave = face.wave(-margin, len(time), FINE_HZ)
     slow_start = float(beats.time_s[0])
     wave *= np.exp(np.interp(time, beats.time_s, tones["face"].height))
     wave -= wave[(time >= 0.0) & (time <= duration_s)].mean()

@@ -1,7 +1,8 @@
 """Wave: the shape a beat gives to the volume of blood in finger, ear and face.
 
 A pulse is a sum of four Gaussians (systolic, late systolic, diastolic, run-off) that begins at the foot of the beat.
-Pulses are added up, so that the tail of one runs into the next and early beats ride on it.
+Pulses are added up, so that the tail of one runs into the next and early beats ride on it. That is what an amplifier
+that lets only change through makes of a pulse; :func:`volume` gives the blood behind it, which a camera sees.
 """
 
 from __future__ import annotations
@@ -22,9 +23,20 @@ SHAPES = {
     "finger": np.array([[0.58, 0.105, 0.057], [0.87, 0.211, 0.089], [0.46, 0.459, 0.116], [0.21, 0.76, 0.21]]),
     "ear": np.array([[0.43, 0.104, 0.060], [0.93, 0.216, 0.092], [0.50, 0.445, 0.138], [0.23, 0.80, 0.20]]),
 }
-"""Height, centre and width (in intervals) of four Gaussians, foot at 0: medians of fits to 15 recordings of adults.
+"""Height, centre and width (in intervals) of four Gaussians, foot at 0: medians of fits to 15 recordings of adults,
+as their sensor shows them (:data:`SENSOR_HZ`).
 Three leave twice the error (0.010 against 0.005 of the height): they miss the slow fall that ends in a sharp foot.
 The ear's diastolic wave is a tenth higher than that: people drawn from it then have the recorded second harmonic."""
+
+SENSOR_HZ, SLOWEST_HZ = 0.9, 0.3
+"""Corner of the first-order high-pass in the sensor whose waves :data:`SHAPES` were fitted to, and how far down
+:func:`volume` undoes it: what is slower than any heart, vessels and breathing do (ASSUMED).
+
+Cameras under a finger have no such filter: of 24 people the second harmonic is 0.46 of the first and 104 degrees
+ahead of twice its phase, the third 0.30 and 177 behind, and a beat is above half its height for 0.55 of the interval.
+That sensor shows fingers with 0.52, 51 degrees, 0.31, 67 degrees ahead and 0.25. With this corner simulated fingers
+are as cameras see them (``docs/results/physiology.md``); recorded ones come closest with 1.1 Hz, in five harmonics at
+once. The contact sensor and the face of the one recording that has both are like the cameras too."""
 
 NEWBORN = np.array([[0.35, 0.20, 0.10], [0.75, 0.36, 0.145], [0.25, 0.56, 0.17], [0.10, 0.80, 0.20]])
 """Newborns: almost a sine (ASSUMED)."""
@@ -36,7 +48,7 @@ PEOPLE = np.array([[0.20, 0.03, 0.05], [0.12, 0.03, 0.06], [0.20, 0.03, 0.10], [
 """Logarithmic spread over people of each number above, beside what they share:"""
 
 TIMING = np.array([[0.0, 0.05, 0.05], [0.0, 0.06, 0.05], [0.0, 0.05, 0.0], [0.0, 0.03, 0.0]])
-DIASTOLE = np.array([[-0.10, 0.0, 0.0], [0.08, 0.0, 0.0], [0.35, 0.0, 0.20], [0.35, 0.0, 0.05]])
+DIASTOLE = np.array([[-0.10, 0.0, 0.0], [0.08, 0.0, 0.0], [0.22, 0.0, 0.12], [0.22, 0.0, 0.05]])
 """Spreads by one slowness of systole and one strength of the diastolic wave for all numbers of a person."""
 
 BEATS = np.array([[0.06, 0.012, 0.05], [0.05, 0.012, 0.05], [0.10, 0.012, 0.06], [0.14, 0.015, 0.06]])
@@ -67,7 +79,9 @@ class Pulses:
     foot_s : float
         How much later than its beat the foot of the summed wave would be.
     unit, level : float
-        Percentile 97 minus 3 of an average pulse, and the mean of the sum.
+        Percentile 97 minus 3 of the volume of an average pulse, and the mean of the sum.
+    low_pass_hz : float or None
+        Corner of a first-order low-pass on the way.
     """
 
     feet_s: F64
@@ -77,10 +91,12 @@ class Pulses:
     foot_s: float
     unit: float
     level: float
+    low_pass_hz: float | None
 
-    def at(self, time_s: F64) -> F64:
-        """Wave of mean 0 and unit height at any times, with its feet on the beats."""
-        return np.asarray((self.sum_at(time_s + self.foot_s) - self.level) / self.unit)
+    def wave(self, start_s: float, count: int, rate_hz: float) -> F64:
+        """Wave (``count``,) of mean 0 and unit height, feet on the beats; see :func:`volume` for its ends."""
+        time = start_s + np.arange(count) / rate_hz
+        return volume(self.sum_at(time + self.foot_s) - self.level, rate_hz, self.low_pass_hz) / self.unit
 
     def sum_at(self, time_s: F64) -> F64:
         """Sum of all pulses."""
@@ -152,7 +168,7 @@ def make_pulses(
     duration_s : float
         Length of the recording, for the mean.
     low_pass_hz : float, optional
-        First-order low-pass that will follow; counts for height and foot.
+        Corner of a first-order low-pass between these pulses and what is seen.
     """
     own = np.diff(feet_s)
     own = np.append(own, own[-1])
@@ -169,13 +185,20 @@ def make_pulses(
         inside = np.arange(len(feet_s))
     area = math.sqrt(2.0 * math.pi) * (height * width)[inside[:-1]].sum()
     level = float(area / (feet_s[inside[-1]] - feet_s[inside[0]]))
-    return Pulses(feet_s, height, centre, width, foot, unit, level)
+    return Pulses(feet_s, height, centre, width, foot, unit, level, low_pass_hz)
 
 
-def low_pass(series: F64, corner_hz: float, rate_hz: float) -> F64:
-    """First-order low-pass; the ends are tied together, so leave out some tenths of a second there."""
-    freq = np.fft.rfftfreq(len(series), 1.0 / rate_hz)
-    return np.asarray(np.fft.irfft(np.fft.rfft(series) / (1.0 + 1j * freq / corner_hz), len(series)))
+def volume(series: F64, rate_hz: float, low_pass_hz: float | None = None) -> F64:
+    """Blood volume behind a wave that went through a sensor's high-pass (:data:`SENSOR_HZ`).
+
+    The ends are tied together, so leave out some seconds at the start; ``low_pass_hz`` is the corner of a first-order
+    low-pass that follows.
+    """
+    freq = np.fft.rfftfreq(len(series), 1.0 / rate_hz)[1:]
+    passed = (1.0 - 1j * SENSOR_HZ / freq) / (1.0 + (SLOWEST_HZ / freq) ** 4)
+    if low_pass_hz is not None:
+        passed /= 1.0 + 1j * freq / low_pass_hz
+    return np.asarray(np.fft.irfft(np.append(0.0, np.fft.rfft(series)[1:] * passed), len(series)))
 
 
 def _stretch(around_s: F64, diastole_s: F64, usual_s: float) -> tuple[F64, F64]:
@@ -201,8 +224,7 @@ def _measure(shape: F64, usual_s: float, interval_s: float, low_pass_hz: float |
     height, centre, width = shape[:, 0] * fade, shape[:, 1] * scale, shape[:, 2] * scale
     away = time + np.arange(-2, 3)[:, None, None] * interval_s - centre[:, None]
     wave = (height[:, None] * np.exp(-0.5 * (away / width[:, None]) ** 2)).sum(axis=(0, 1))
-    if low_pass_hz is not None:
-        wave = low_pass(wave, low_pass_hz, count / interval_s)
+    wave = volume(wave, count / interval_s, low_pass_hz)
     low, high = np.percentile(wave, [3.0, 97.0])
     slope = np.roll(wave, -1) - np.roll(wave, 1)
     steep = int(np.argmax(slope))

@@ -46,9 +46,9 @@ SPEEDS = (1.0, 0.9, 0.8, 0.7, 0.65, 0.6)
 PAINTED, SECOND = (48.0, 52.0, 56.0, 60.0, 64.0), (0.3, 0.36, 0.42, 0.5)
 """Of ``--slow``: how fast the real clip is replayed; rates per minute of waves painted onto it, and by how much their
 second harmonic is lower than their first."""
-DEPTH, LATE = np.array([0.007, 0.02, 0.011]), 0.9
+DEPTH, LATE = np.array([0.007, 0.02, 0.011]), 1.8
 """Painted pulse in red, green and blue, peak to peak, far above the clip's own; and how far, in radians, the second
-harmonic is ahead: as in waves of an ear."""
+harmonic is ahead: as where cameras see fingers."""
 
 
 @dataclass(frozen=True)

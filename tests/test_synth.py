@@ -15,7 +15,8 @@ from perfuse.signal.spectrum import interpolated_peak, power_spectrum
 from perfuse.synth import subject
 from perfuse.synth.person.shape import make_canvas
 from perfuse.synth.person.trunk import paint_body
-from perfuse.synth.scene.render import CHANNELS, Layer, Pose, lay
+from perfuse.synth.scene.layer import CHANNELS, Layer, Pose
+from perfuse.synth.scene.render import lay
 from perfuse.synth.scene.window import Window
 from perfuse.video import open_source
 
@@ -233,12 +234,29 @@ def test_layers_move_by_fractions_of_a_pixel(right, down):
     v, u = np.mgrid[0:size, 0:size].astype(np.float32)
     blob = np.exp(-((u - 23.5) ** 2 + (v - 23.5) ** 2) / 32).astype(np.float32)
     layer = Layer(np.repeat(blob[..., None], CHANNELS, axis=2).reshape(1, -1), (size, size), 1.0, 0.0, 0.0)
-    frames = np.zeros((1, size, size, 3), np.float32)
+    frames = np.zeros((1, 3, size, size), np.float32)
     pose = Pose(np.array([[right, down]], np.float32))
     lay(frames, Window(size, size, 1.0, 0.0, 0.0, 0.0, size), layer, np.ones((1, 1), np.float32), pose)
-    picture = frames[0, ..., 0]
+    picture = frames[0, 0]
     assert (picture * u).sum() / picture.sum() - 23.5 == pytest.approx(right, abs=0.01)
     assert (picture * v).sum() / picture.sum() - 23.5 == pytest.approx(down, abs=0.01)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 99), st.integers(2, 40), st.integers(2, 40), st.floats(0.3, 4.0), st.floats(-30, 30))
+def test_layers_that_slide_show_the_same_however_they_are_sampled(seed, height, width, unit, far):
+    rng = np.random.default_rng(seed)
+    pictures = rng.random((2, height * width * CHANNELS), np.float32)
+    layer = Layer(pictures, (height, width), unit, *rng.uniform(-9, 9, 2), pivot=(0.3, -0.2))
+    pose = Pose(np.float32([[far, -far / 3], *rng.normal(0, 3, (2, 2))]))
+    window, shown = Window(37, 29, 1.3, -4.0, -7.0, 0.0, 37), []
+    for large in (0, 10**9):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("perfuse.synth.scene.render.LARGE", large)
+            frames = np.ones((3, 3, window.height, window.width), np.float32)
+            lay(frames, window, layer, np.float32([[1.0, 0.1], [0.9, 0.0], [1.0, -0.1]]), pose)
+            shown.append(frames)
+    assert np.array_equal(*shown)
 
 
 def test_drops_and_jitter_keep_times_in_order():

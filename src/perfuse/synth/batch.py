@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perfuse.synth.scene.render import Array, as_like
+from perfuse.synth.scene.layer import Array, as_like
 from perfuse.synth.settings import Settings
 
 

@@ -18,7 +18,7 @@ from perfuse.core.view import Crop, Grid
 from perfuse.synth.fields import F64, Field
 from perfuse.synth.scene.build import Scene, build_scene
 from perfuse.synth.scene.follow import ERROR, follow, usual_box
-from perfuse.synth.scene.render import Array, Pose
+from perfuse.synth.scene.layer import Array, Pose
 from perfuse.synth.scene.tracks import Tracks
 from perfuse.synth.scene.window import square_window
 from perfuse.synth.settings import stream

@@ -23,7 +23,8 @@ from perfuse.synth.camera.noise import (
 )
 from perfuse.synth.fields import F64, Field
 from perfuse.synth.scene.build import LUMA, Scene
-from perfuse.synth.scene.render import Array, as_like, render
+from perfuse.synth.scene.layer import Array, as_like
+from perfuse.synth.scene.render import render
 from perfuse.synth.scene.tracks import Tracks
 from perfuse.synth.scene.window import Window
 from perfuse.synth.settings import Settings, stream

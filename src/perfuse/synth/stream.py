@@ -25,7 +25,7 @@ from perfuse.synth.direct import Close, close_up, gridded, levels, onto_grid, si
 from perfuse.synth.domains import DOMAINS
 from perfuse.synth.fields import F64, Field
 from perfuse.synth.priors import Choice
-from perfuse.synth.scene.render import Array, as_like
+from perfuse.synth.scene.layer import Array, as_like
 from perfuse.synth.settings import Settings, check, settle, whole
 from perfuse.synth.settings import stream as chance
 from perfuse.synth.subject import Subject, born, skin_of

@@ -24,8 +24,9 @@ from perfuse.synth.person.skin import Skin, draw_skin
 from perfuse.synth.radar.body import Still
 from perfuse.synth.radar.record import RadarRecording, observe
 from perfuse.synth.scene.build import COMPONENTS, STILL, SUPER, Scene, build_scene
+from perfuse.synth.scene.layer import CHANNELS, Pose
 from perfuse.synth.scene.light import Light, draw_light
-from perfuse.synth.scene.render import CHANNELS, Pose, render
+from perfuse.synth.scene.render import render
 from perfuse.synth.scene.tracks import Tracks, track
 from perfuse.synth.scene.window import Window, frame_window
 from perfuse.synth.sensors.belt import Belt, belt

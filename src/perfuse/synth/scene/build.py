@@ -15,8 +15,8 @@ from perfuse.synth.person.skin import Skin
 from perfuse.synth.person.trunk import paint_body
 from perfuse.synth.scene.background import paint_background, paint_movers
 from perfuse.synth.scene.expression import modes
+from perfuse.synth.scene.layer import CHANNELS, Array, Layer, Patch
 from perfuse.synth.scene.light import Light, cast_shadow, cavity, cosine, gloss
-from perfuse.synth.scene.render import CHANNELS, Array, Layer, Patch
 from perfuse.synth.scene.window import Window
 from perfuse.synth.settings import Settings, stream
 

@@ -7,163 +7,19 @@ weights: ``sum_j weight_j(t) * picture_j(x)``, resampled to where the layer is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
-from perfuse.synth.fields import Field
+from perfuse.synth.scene.layer import CHANNELS, Array, Layer, Pose
 from perfuse.synth.scene.window import Window
-
-Array = Any
-"""A numpy array or a torch tensor; functions return what they are given."""
-
-CHANNELS = 4
-"""Premultiplied R, G, B in linear light, and coverage."""
 
 BUDGET = 3_000_000
 """Numbers that one step works on: what a processor's cache holds."""
 
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Pictures that are added to a part of a layer's first picture: lids that close, a mouth that opens.
-
-    Attributes
-    ----------
-    rows, cols : slice
-        The part.
-    pictures : array, (K, r * c * CHANNELS)
-        What each adds at weight 1.
-    """
-
-    rows: slice
-    cols: slice
-    pictures: Array
-
-    def moved(self, down: int, right: int, shape: tuple[int, int]) -> Patch:
-        """Return the patch on a layer whose first row and column are others, and as much of it as lies there."""
-        height, width = self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
-        whole = self.pictures.reshape(-1, height, width, CHANNELS)
-        top, left = self.rows.start + down, self.cols.start + right
-        rows = slice(min(max(top, 0), shape[0]), max(min(top + height, shape[0]), 0))
-        cols = slice(min(max(left, 0), shape[1]), max(min(left + width, shape[1]), 0))
-        part = whole[:, max(rows.start - top, 0) : max(rows.stop - top, 0), cols.start - left : cols.stop - left]
-        return Patch(rows, cols, np.ascontiguousarray(part).reshape(len(whole), -1))
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Pictures of one thing, and where they lie.
-
-    Attributes
-    ----------
-    pictures : array, float32, (J, h * w * CHANNELS)
-        One picture per component of light.
-    shape : tuple of int
-        (h, w) in texture pixels.
-    unit, left, top : float
-        Texture pixels per head unit, and head coordinates of the outer corner of the first.
-    pivot : tuple of float
-        What it turns and grows about, in head coordinates.
-    patches : tuple of Patch
-        Local changes.
-    fields : array, float32, (fh * fw, 1 + 2 K), or None
-        How far the surface stands in front of the pivot, and how K deformations displace it, in head units.
-    field_shape : tuple of int
-        (fh, fw).
-    field_unit, field_left, field_top : float
-        Field pixels per head unit, and head coordinates of the outer corner of the first.
-    """
-
-    pictures: Array
-    shape: tuple[int, int]
-    unit: float
-    left: float
-    top: float
-    pivot: tuple[float, float] = (0.0, 0.0)
-    patches: tuple[Patch, ...] = ()
-    fields: Array = None
-    field_shape: tuple[int, int] = (0, 0)
-    field_unit: float = 1.0
-    field_left: float = 0.0
-    field_top: float = 0.0
-
-    def to(self, like: Array) -> Layer:
-        """Return the layer with its arrays of the kind and on the device of ``like``."""
-        patches = tuple(replace(p, pictures=as_like(p.pictures, like)) for p in self.patches)
-        fields = None if self.fields is None else as_like(self.fields, like)
-        return replace(self, pictures=as_like(self.pictures, like), patches=patches, fields=fields)
-
-    def cut(self, window: Window, margin: float) -> Layer:
-        """Return the part of the layer within ``margin`` head units of a window: all that it can ever show."""
-        height, width = self.shape
-        spans = []
-        for start, size, origin, far in (
-            (window.top, window.height, self.top, height),
-            (window.left, window.width, self.left, width),
-        ):
-            first = max(0, int((start - margin - origin) * self.unit))
-            last = min(far, int(np.ceil((start + size / window.unit + margin - origin) * self.unit)))
-            spans.append(slice(min(first, far - 2), max(last, min(first, far - 2) + 2)))
-        rows, cols = spans
-        kept = self.pictures.reshape(-1, height, width, CHANNELS)[:, rows, cols]
-        patches = tuple(p.moved(-rows.start, -cols.start, kept.shape[1:3]) for p in self.patches)
-        return replace(
-            self,
-            pictures=np.ascontiguousarray(kept).reshape(len(kept), -1),
-            shape=kept.shape[1:3],
-            left=self.left + cols.start / self.unit,
-            top=self.top + rows.start / self.unit,
-            patches=patches,
-        )
-
-    def scaled(self, factors: Field) -> Layer:
-        """Return the layer with each picture's channels times (J, CHANNELS) factors."""
-        xp = array_api_compat.array_namespace(self.pictures)
-        table = xp.reshape(self.pictures, (len(factors), -1, CHANNELS))
-        scaled = table * as_like(factors, self.pictures)[:, None, :]
-        return replace(self, pictures=xp.reshape(scaled, self.pictures.shape))
-
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Where a layer is in F frames, in head units and radians.
-
-    Attributes
-    ----------
-    shift : array, (F, 2)
-        To the right and down.
-    turn : array, (F, 3), or None
-        About x, y and z.
-    grow : array, (F,), or None
-        Size relative to rest.
-    acts : array, (F, K), or None
-        How strong each deformation is.
-    patches : tuple of array, (F, K) each
-        Weights of each patch's pictures.
-    still : bool
-        Whether nothing of this ever moves.
-    """
-
-    shift: Array
-    turn: Array = None
-    grow: Array = None
-    acts: Array = None
-    patches: tuple[Array, ...] = ()
-    still: bool = False
-
-    def to(self, like: Array) -> Pose:
-        """Return the pose with its arrays of the kind and on the device of ``like``."""
-        turn, grow, acts = (None if a is None else as_like(a, like) for a in (self.turn, self.grow, self.acts))
-        patches = tuple(as_like(p, like) for p in self.patches)
-        return Pose(as_like(self.shift, like), turn, grow, acts, patches, self.still)
-
-    def part(self, at: slice) -> Pose:
-        """Return some of the frames."""
-        turn, grow, acts = (None if a is None else a[at] for a in (self.turn, self.grow, self.acts))
-        return Pose(self.shift[at], turn, grow, acts, tuple(p[at] for p in self.patches), self.still)
+LARGE = 10_000
+"""Pixels of a frame from which on it pays to slide frame by frame."""
 
 
 def render(window: Window, layers: list[tuple[Layer, Array, Pose]]) -> Array:
@@ -190,18 +46,18 @@ def render(window: Window, layers: list[tuple[Layer, Array, Pose]]) -> Array:
     for first in range(0, count, step):
         at = slice(first, min(first + step, count))
         device = array_api_compat.device(weights)
-        frames = xp.zeros((at.stop - first, window.height, window.width, 3), dtype=xp.float32, device=device)
+        frames = xp.zeros((at.stop - first, 3, window.height, window.width), dtype=xp.float32, device=device)
         for layer, weight, pose in layers:
             if _fits(layer, window, pose):
-                frames[:] = xp.reshape(layer.pictures, (1, *layer.shape, CHANNELS))[..., :3]
+                frames[:] = xp.moveaxis(xp.reshape(layer.pictures, (1, *layer.shape, CHANNELS))[..., :3], -1, 1)
                 continue
             lay(frames, window, layer, weight[at], pose.part(at))
-        parts.append(xp.moveaxis(frames, -1, 1))
+        parts.append(frames)
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
 
 
 def lay(frames: Array, window: Window, layer: Layer, weights: Array, pose: Pose) -> None:
-    """Lay one layer over ``frames`` (F, H, W, 3), in place."""
+    """Lay one layer over ``frames`` (F, 3, H, W), in place."""
     xp = array_api_compat.array_namespace(frames)
     rows, cols = _reach(xp, window, layer, pose)
     if rows.start >= rows.stop or cols.start >= cols.stop:
@@ -210,12 +66,16 @@ def lay(frames: Array, window: Window, layer: Layer, weights: Array, pose: Pose)
     y = xp.arange(rows.start, rows.stop, dtype=xp.float32, device=array_api_compat.device(frames))
     x = window.left + (x + 0.5) / window.unit
     y = window.top + (y + 0.5) / window.unit
-    u, v = _locate(xp, layer, pose, x, y)
-    light = _sample(xp, _mixed(xp, layer, weights, pose), layer.shape, u, v)
-    light = xp.reshape(light, (*frames.shape[:1], rows.stop - rows.start, cols.stop - cols.start, CHANNELS))
-    part = frames[:, rows, cols, :]
-    part *= 1.0 - light[..., 3:]
-    part += light[..., :3]
+    part, pictures = frames[:, :, rows, cols], _mixed(xp, layer, weights, pose)
+    if _slides(layer, pose) and len(x) * len(y) >= LARGE:
+        light = _slid(xp, pictures, layer, pose, x, y)
+    else:
+        light = _sample(xp, pictures, layer.shape, *_locate(xp, layer, pose, x, y))
+        light = xp.reshape(light, (len(part), len(y), len(x), CHANNELS))
+    through = 1.0 - light[..., 3]
+    for channel in range(3):
+        part[:, channel] *= through
+        part[:, channel] += light[..., channel]
 
 
 def _fits(layer: Layer, window: Window, pose: Pose) -> bool:
@@ -231,7 +91,9 @@ def _fits(layer: Layer, window: Window, pose: Pose) -> bool:
 
 def _mixed(xp: Any, layer: Layer, weights: Array, pose: Pose) -> Array:
     """Pictures of F frames, (F, h, w, CHANNELS)."""
-    out = xp.reshape(weights @ layer.pictures, (weights.shape[0], *layer.shape, CHANNELS))
+    alone = layer.pictures.shape[0] == 1  # a product of matrices would take nine times as long
+    mixed = weights * layer.pictures if alone else weights @ layer.pictures
+    out = xp.reshape(mixed, (weights.shape[0], *layer.shape, CHANNELS))
     for patch, strength in zip(layer.patches, pose.patches, strict=True):
         extra = strength @ patch.pictures
         height, width = patch.rows.stop - patch.rows.start, patch.cols.stop - patch.cols.start
@@ -300,6 +162,33 @@ def _sample(xp: Any, pictures: Array, shape: tuple[int, int], u: Array, v: Array
     return upper
 
 
+def _slides(layer: Layer, pose: Pose) -> bool:
+    """Whether all of a layer moves alike: columns stay columns and rows stay rows."""
+    return pose.turn is None and pose.grow is None and (layer.fields is None or pose.acts is None)
+
+
+def _slid(xp: Any, pictures: Array, layer: Layer, pose: Pose, x: Array, y: Array) -> Array:
+    """Return what :func:`_sample` would, to the bit, where a layer slides: across first, then down."""
+    height, width = layer.shape
+    middle = slice(0, 1)
+    u, v = _locate(xp, layer, pose, x, y[middle])[0], _locate(xp, layer, pose, x[middle], y)[1]
+    u, v = xp.clip(u, 0.0, width - 1.001), xp.clip(v, 0.0, height - 1.001)
+    left, top = xp.astype(u, xp.int64), xp.astype(v, xp.int64)
+    u, v = (u - xp.astype(left, u.dtype))[..., None], (v - xp.astype(top, v.dtype))[..., None, None]
+    out = []
+    for frame in range(u.shape[0]):
+        first, last = int(top[frame, 0]), int(top[frame, -1]) + 2
+        lines = pictures[frame, first:last]
+        across = xp.take(lines, left[frame], axis=1)
+        across += u[frame] * (xp.take(lines, left[frame] + 1, axis=1) - across)
+        upper, lower = (xp.take(across, top[frame] + (step - first), axis=0) for step in (0, 1))
+        lower -= upper
+        lower *= v[frame]
+        upper += lower
+        out.append(upper)
+    return out[0][None] if len(out) == 1 else xp.stack(out)
+
+
 def _reach(xp: Any, window: Window, layer: Layer, pose: Pose) -> tuple[slice, slice]:
     """Rows and columns of the window that the layer may touch in these frames."""
     low, high = xp.min(pose.shift, axis=0), xp.max(pose.shift, axis=0)
@@ -317,11 +206,3 @@ def _reach(xp: Any, window: Window, layer: Layer, pose: Pose) -> tuple[slice, sl
         start = min(max(int(np.floor((near - origin) * window.unit)), 0), size)
         spans.append(slice(start, max(start, min(int(np.ceil((far - origin) * window.unit)), size))))
     return spans[0], spans[1]
-
-
-def as_like(array: Array, like: Array) -> Array:
-    """Return an array of the kind and on the device of another."""
-    xp = array_api_compat.array_namespace(like)
-    if isinstance(array, np.ndarray) and array_api_compat.is_numpy_array(like):
-        return array
-    return xp.asarray(array, device=array_api_compat.device(like))

@@ -12,9 +12,9 @@ from perfuse.synth.person.shape import HALF_FACE_MM
 from perfuse.synth.scene.background import background_motion
 from perfuse.synth.scene.build import LID_STAGES, MOUTH_STAGES, STILL
 from perfuse.synth.scene.expression import express, open_mouth
+from perfuse.synth.scene.layer import Array, Pose, as_like
 from perfuse.synth.scene.light import draw_light
 from perfuse.synth.scene.motion import Motion, bursts, move
-from perfuse.synth.scene.render import Array, Pose, as_like
 from perfuse.synth.settings import Settings, stream
 from perfuse.synth.truth import Truth
 

@@ -361,14 +361,17 @@ def test_what_covers_skin_stops_its_pulse():
     assert bearded.pulse.sum() < plain.pulse.sum()
 
 
-def test_make_up_weakens_the_pulse_of_cheeks_and_lids_and_shows():
+def test_make_up_hides_as_much_of_the_pulse_as_of_the_skin():
     for seed in range(8):
         base, skin, canvas = one(seed, wear=("makeup",))
-        assert 0.3 <= base.makeup.keep <= 0.7
+        worn = base.makeup
+        assert 0.12 <= worn.cover <= 0.6
         bare, made = (paint_head(replace(base, makeup=m), skin, canvas) for m in (None, base.makeup))
         cheek = region(canvas, (0.55, 0.36 * lower(base)), (0.08, 0.08)) & (bare.pulse > 0.1)
-        ratio = made.pulse[cheek].mean() / bare.pulse[cheek].mean()
-        assert ratio == pytest.approx(base.makeup.keep, abs=0.05)
+        brow = region(canvas, (0.0, -0.3), (0.1, 0.05)) & (bare.pulse > 0.1)
+        for place, more in ((brow, 0.0), (cheek, 0.45 * worn.blush)):
+            left = (1.0 - worn.cover) * (1.0 - more)
+            assert left - 0.02 <= made.pulse[place].mean() / bare.pulse[place].mean() <= 1.02 * (1.0 - worn.cover)
         lips = region(canvas, (base.askew[1], mouth_y(base) + 0.05), (0.12, 0.03))
         assert np.abs(made.albedo[:, lips] - bare.albedo[:, lips]).max() > 0.01
         assert made.flesh[cheek].min() > 0.9

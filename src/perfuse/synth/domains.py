@@ -79,17 +79,16 @@ LAB: Table = {
     "tone": Whole(1, 7),
     "pulse_depth": LAB_DEPTH,
     "wear": WEAR,
-    # laboratories stand their cameras on a tripod, some hold a phone (shares and scale ASSUMED)
-    "motion": Choice({"tripod": 0.7, "still": 0.3}),
-    "motion_scale": Uniform(0.6, 1.3),
+    "motion": Just("still"),
+    "motion_scale": Uniform(0.3, 1.0),  # 0.3 is a camera on a tripod and a person in a chair
     "key_angle_deg": Uniform(10.0, 55.0),
     "key_fill": LogUniform(1.0, 4.0),
     "lux": LogUniform(300.0, 1500.0),
     "flicker": Mixed(((0.5, Just(0.0)), (0.5, Uniform(0.0, 0.03)))),
     # with sway and turns it makes the 0.05 to 0.15 % of unrest that followed skin is to show
     "light_drift": LogUniform(0.002, 0.01),
-    # x264 at crf 8 keeps 0.8 of it: the 1.04 levels of the clip
-    "noise": LogNormal(1.25, 1.3, 0.8, 2.2),
+    # 1 to 4 levels of raw noise, a third of which a camera's processor leaves
+    "noise": LogNormal(1.0, 1.3, 0.4, 1.4),
     "noise_blue": LogUniform(1.15, 1.6),  # the clip: 1.2 to 1.6 on forehead, cheeks, wall and shirt
     "exposure": Choice({"locked": 0.8, "slow": 0.2}),
     "contrast": Uniform(0.0, 0.25),
@@ -98,7 +97,16 @@ LAB: Table = {
     "quality": Uniform(6.0, 15.0),
 }
 
-MEDIUM: Table = LAB | {"tone": Whole(1, 10), "codec": Just("h264"), "quality": Uniform(7.0, 17.0)}
+MEDIUM: Table = LAB | {
+    "tone": Whole(1, 10),
+    # cameras stand, some are held (shares and scale ASSUMED)
+    "motion": Choice({"tripod": 0.7, "still": 0.3}),
+    "motion_scale": Uniform(0.6, 1.3),
+    # x264 at crf 8 keeps 0.8 of it: the 1.04 levels of the clip
+    "noise": LogNormal(1.25, 1.3, 0.8, 2.2),
+    "codec": Just("h264"),
+    "quality": Uniform(7.0, 17.0),
+}
 """What phones and cameras write, 8 to 17 Mb/s: at 640 x 480 that is a crf of about 8, and compressing once more at 18
 costs such a file 0.3 dB. A first compression at crf 18 costs a small face with its noise fresh 6 dB (measured)."""
 

@@ -39,7 +39,7 @@ def eye(coat: Coat, look: Look, skin: Skin, canvas: Canvas, side: float, closed:
         red = np.full(canvas.shape, 0.35, np.float32)
         coat.over(lid, stained(0.88 * skin.albedo, red), pulse=0.5, sheen=1.0, flesh=0.5)
         if look.makeup is not None:
-            coat.over(lid * np.float32(look.makeup.lid_cover), look.makeup.lids, pulse=0.2)
+            coat.over(lid * np.float32(look.makeup.lid_cover), look.makeup.lids, pulse=0.0)
     mask = smoothstep(-_SOFT, _SOFT, y - upper) * smoothstep(_SOFT, -_SOFT, y - lower) * within
     if closed < 1:
         _ball(coat, look, skin, canvas, mask, u, y, side)

@@ -12,20 +12,18 @@ from perfuse.synth.person.shape import (
     Canvas,
     chin_y,
     clip,
-    dab,
     dabs,
     dome,
     half_width,
     lower,
     mouth_y,
-    nose_y,
 )
 from perfuse.synth.person.skin import Skin, stained
 from perfuse.synth.person.worn import Glasses, Hat, Makeup
 
 
 def cosmetics(coat: Coat, look: Look, skin: Skin, canvas: Canvas, makeup: Makeup) -> None:
-    """Lay foundation, blush and eye shadow; the pulse under them weakens to ``makeup.keep``."""
+    """Lay foundation, blush and eye shadow: what hides a share of the skin hides that share of its pulse."""
     chin, low = chin_y(look), lower(look)
     part = clip(coat, canvas, (-1.05, 1.05, look.waist - look.crown, chin))
     if part is None:
@@ -34,21 +32,17 @@ def cosmetics(coat: Coat, look: Look, skin: Skin, canvas: Canvas, makeup: Makeup
     x, y = canvas.columns, canvas.lines
     even = smoothstep(1.1, 0.85, (x / 1.02) ** 2 + ((y - 0.1) / (chin - 0.02)) ** 2) * np.float32(makeup.cover)
     powder = stained(skin.albedo, np.full((1, 1), 0.30 * skin.redness, np.float32)) * np.float32(1.03)
-    coat.over(even, np.ascontiguousarray(powder[:, 0, 0]))
+    coat.over(even, np.ascontiguousarray(powder[:, 0, 0]), pulse=0.0)
     coat.sheen -= 0.4 * even * coat.sheen  # powder is matt
     strength = np.zeros(canvas.shape, np.float32)
     dabs(strength, x, y, (0.58, 0.40 * low), (0.20, 0.13), makeup.blush)
     rose = powder[:, 0, 0] * np.array([1.0, 0.62, 0.66], np.float32)
-    coat.over(0.45 * np.minimum(strength, 1.0), rose)
+    coat.over(0.45 * np.minimum(strength, 1.0), rose, pulse=0.0)
     lids = np.zeros(canvas.shape, np.float32)
     dabs(lids, x, y, (look.eye_gap, -0.11), (0.17, 0.055), 1.2)
     lids = np.minimum(lids, 1.0)
-    coat.over(lids * np.float32(makeup.lid_cover), makeup.lids * np.float32(min(1.0, 3.0 * float(skin.albedo[1]))))
-    covered = np.full(canvas.shape, 0.45, np.float32)
-    dabs(covered, x, y, (0.55, 0.36 * low), (0.30, 0.26), 0.9)
-    dab(covered, x, y, (0.0, nose_y(look)), (0.2, 0.3), 0.3)
-    covered = np.maximum(np.minimum(covered, 1.0), lids)
-    coat.pulse *= 1.0 - np.float32(1.0 - makeup.keep) * covered
+    shadow = makeup.lids * np.float32(min(1.0, 3.0 * float(skin.albedo[1])))
+    coat.over(lids * np.float32(makeup.lid_cover), shadow, pulse=0.0)
 
 
 def glasses(coat: Coat, look: Look, canvas: Canvas, worn: Glasses) -> None:

@@ -49,14 +49,12 @@ class Glasses:
 
 @dataclass(frozen=True, slots=True)
 class Makeup:
-    """Cosmetics: an opaque layer weakens the pulse that is seen.
+    """Cosmetics: what hides a share of the skin hides that share of its pulse (it is published to lower AC/DC).
 
     Attributes
     ----------
     cover : float
-        Opacity of the foundation, 0..0.6.
-    keep : float
-        Pulsatility left under it on cheeks and lids, 0.3 to 0.7 (ASSUMED; that make-up lowers AC/DC is published).
+        Opacity of the foundation, 0.12..0.6 (ASSUMED).
     lids, lips : ndarray, float32, (3,)
         Linear colours.
     lid_cover, lip_cover, blush, liner : float
@@ -64,7 +62,6 @@ class Makeup:
     """
 
     cover: float
-    keep: float
     lids: Field
     lips: Field
     lid_cover: float
@@ -101,7 +98,7 @@ def draw_makeup(rng: np.random.Generator) -> Makeup:
     lids, lips = pick(rng, LIDS), pick(rng, LIPSTICK)
     amount = float(rng.uniform(0.2, 1.0))
     lid, lip, blush, liner = (float(v) for v in rng.uniform([0.1, 0.2, 0.0, 0.2], [0.55, 0.65, 0.7, 1.0]))
-    return Makeup(0.6 * amount, 0.7 - 0.4 * amount, lids, lips, lid * amount, lip, blush, liner)
+    return Makeup(0.6 * amount, lids, lips, lid * amount, lip, blush, liner)
 
 
 def draw_hat(rng: np.random.Generator) -> Hat:

@@ -80,7 +80,7 @@ LAB: Table = {
     "pulse_depth": LAB_DEPTH,
     "wear": WEAR,
     "motion": Just("still"),
-    "motion_scale": Uniform(0.3, 1.0),  # 0.3 is a camera on a tripod and a person in a chair
+    "motion_scale": Uniform(0.3, 1.0),  # of somebody who holds a phone, sway and tremor alike
     "key_angle_deg": Uniform(10.0, 55.0),
     "key_fill": LogUniform(1.0, 4.0),
     "lux": LogUniform(300.0, 1500.0),

@@ -19,7 +19,8 @@ BUDGET = 3_000_000
 """Numbers that one step works on: what a processor's cache holds."""
 
 LARGE = 10_000
-"""Pixels of a frame from which on it pays to slide frame by frame."""
+"""Pixels of a frame from which on layers slide frame by frame. Whole frames gain by it, small crops would lose by the
+loop, graphics processors by waiting for every frame; where it begins to pay was not measured."""
 
 
 def render(window: Window, layers: list[tuple[Layer, Array, Pose]]) -> Array:
@@ -67,7 +68,8 @@ def lay(frames: Array, window: Window, layer: Layer, weights: Array, pose: Pose)
     x = window.left + (x + 0.5) / window.unit
     y = window.top + (y + 0.5) / window.unit
     part, pictures = frames[:, :, rows, cols], _mixed(xp, layer, weights, pose)
-    if _slides(layer, pose) and len(x) * len(y) >= LARGE:
+    large = len(x) * len(y) >= LARGE and array_api_compat.is_numpy_array(frames)
+    if large and _slides(layer, pose):
         light = _slid(xp, pictures, layer, pose, x, y)
     else:
         light = _sample(xp, pictures, layer.shape, *_locate(xp, layer, pose, x, y))

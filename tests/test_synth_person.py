@@ -554,6 +554,16 @@ def test_backgrounds_are_light_in_range_of_any_size(kind):
         assert np.array_equal(picture, paint_background(rng(seed), look, height, width, kind))
 
 
+def test_rooms_are_as_uneven_as_photographs_of_rooms():
+    """Of one clip's surroundings the logarithm of luminance has a spread of 1.0; plain rooms had 0.1 to 0.4."""
+    look = draw_look(rng(0), 3, age_y=40.0)
+    rooms = np.stack([paint_background(rng(seed), look, 60, 80, "room") for seed in range(40)])
+    sides = np.log(rooms.mean(axis=1)[:, :45][..., [*range(18), *range(62, 80)]] + 0.003)
+    assert 0.5 < np.median(sides.std(axis=(1, 2))) < 1.1
+    sharp = np.abs(np.diff(np.log(rooms.mean(axis=1) + 0.003), axis=2)) > 0.3
+    assert 0.02 < np.median(sharp.mean(axis=(1, 2))) < 0.2
+
+
 def test_backgrounds_differ_and_infants_lie_in_bed():
     look, infant = draw_look(rng(0), 5), draw_look(rng(0), 5, age_y=0.02)
     means = [paint_background(rng(seed), look, 30, 40).mean(axis=(1, 2)) for seed in range(30)]

@@ -81,6 +81,7 @@ LAB: Table = {
     "wear": WEAR,
     "motion": Just("still"),
     "motion_scale": Uniform(0.3, 1.0),  # of somebody who holds a phone, sway and tremor alike
+    "background": Choice({"wall": 0.4, "room": 0.6}),
     "key_angle_deg": Uniform(10.0, 55.0),
     "key_fill": LogUniform(1.0, 4.0),
     "lux": LogUniform(300.0, 1500.0),

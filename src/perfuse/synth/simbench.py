@@ -23,7 +23,7 @@ from typing import Any
 from perfuse.core.errors import UsageError
 from perfuse.synth.layouts.plan import Member, canonical, seed_of
 
-VERSION = 5
+VERSION = 6
 SEEDS = 1
 """What seeds are made of beside domain and number; to be raised when everybody is to be somebody else."""
 

@@ -7,15 +7,17 @@ import numpy as np
 from perfuse.core.errors import UsageError
 from perfuse.synth.fields import F64, Field, blur, bump, patches, smoothstep
 from perfuse.synth.person.look import Look
+from perfuse.synth.scene.clutter import Grid, frame, rectangle, shelf, things
 
 BACKGROUNDS = ("wall", "room", "outdoor", "bed")
 """What can be behind a head; a bed for somebody who lies down."""
 
+DISTANT = (0.12, 0.75)
+"""Light on a wall, of that on the face: it stands further from the window or the lamp, one to three times as far
+(inverse squares; ASSUMED)."""
+
 MOVING = ("none", "people", "leaves", "screen")
 """What can move there."""
-
-Grid = tuple[Field, Field]
-"""x (1, W) from the middle and y (H, 1) from the top, both in heights of the picture."""
 
 
 def paint_background(rng: np.random.Generator, look: Look, height: int, width: int, kind: str | None = None) -> Field:
@@ -50,7 +52,7 @@ def paint_background(rng: np.random.Generator, look: Look, height: int, width: i
     y = ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
     x = ((np.arange(width, dtype=np.float32) + 0.5 - width / 2) / height)[None]
     # Phones and webcams are nearly sharp everywhere, cameras with large sensors are not.
-    soft = float(rng.choice([0.003, 0.006, 0.012, 0.024])) * float(rng.uniform(0.8, 1.3))
+    soft = float(rng.choice([0.0015, 0.002, 0.003, 0.012])) * float(rng.uniform(0.8, 1.3))
     painter = {"wall": _wall, "room": _room, "outdoor": _outdoor, "bed": _bed}[kind]
     picture = blur(painter(rng, look, (x, y)), soft * height)
     grain = 0.010 * patches(rng, (height, width), 1.5) + 0.02 * patches(rng, (height, width), 0.06 * height)
@@ -63,16 +65,9 @@ def _plaster(rng: np.random.Generator, look: Look, grid: Grid) -> tuple[Field, F
     """Paint a wall lit from one side, (H, W, 3); also return x with that side at its end."""
     x, y = grid
     side = x * np.float32(rng.choice([-1.0, 1.0]))
-    steep, high = rng.uniform(0.0, 0.6), rng.uniform(0.35, 0.75)
+    steep, high = rng.uniform(0.0, 0.6), np.exp(rng.uniform(*np.log(DISTANT)))
     fall = 1.0 - 0.5 * steep + steep * smoothstep(-0.9, 0.9, side) - rng.uniform(0.0, 0.3) * y
     return np.asarray(look.wall * (high * fall)[..., None], np.float32), side
-
-
-def _rectangle(grid: Grid, left: float, right: float, top: float, bottom: float) -> tuple[slice, slice]:
-    """Rows and columns of a box."""
-    i, j = np.searchsorted(grid[0][0], (left, right))
-    k, m = np.searchsorted(grid[1][:, 0], (top, bottom))
-    return slice(k, m), slice(i, j)
 
 
 def _wall(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
@@ -93,27 +88,12 @@ def _wall(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
         shade = np.sin(1e3 * np.sin(12.9 * row + 78.2 * np.floor(x / size + 0.5 * (row % 2))))
         picture *= np.exp(tone * shade + 0.5 * tone * joint)[..., None]
     if rng.random() < 0.35:
-        _frame(rng, picture, grid)
+        frame(rng, picture, grid)
     if rng.random() < 0.3:
         picture[y[:, 0] > rng.uniform(0.6, 0.8)] *= rng.uniform(0.4, 0.9, 3).astype(np.float32)
     glow = bump(side, y, (-0.58, float(rng.uniform(0.2, 0.5))), (0.16, 0.2))
     picture += (float(rng.uniform(0.0, 0.2)) * glow)[..., None] * np.array([1.0, 0.78, 0.5], np.float32)
     return picture
-
-
-def _frame(rng: np.random.Generator, picture: Field, grid: Grid) -> None:
-    """Hang a picture or a poster beside the head."""
-    left, top, wide, tall = (float(v) for v in rng.uniform([0.28, 0.02, 0.12, 0.15], [0.5, 0.3, 0.3, 0.4]))
-    if rng.random() < 0.5:
-        left = -left - wide
-    box = _rectangle(grid, left - 0.012, left + wide + 0.012, top - 0.012, top + tall + 0.012)
-    picture[box] = rng.uniform(0.02, 0.5) * np.array([1.0, 0.9, 0.8], np.float32)
-    box = _rectangle(grid, left, left + wide, top, top + tall)
-    shape = picture[box].shape
-    if min(shape[:2]) > 0:
-        hue = rng.uniform(0.05, 0.6, (2, 3)).astype(np.float32)
-        share = smoothstep(-0.4, 0.4, patches(rng, (shape[0], shape[1]), max(2.0, 0.3 * max(shape[:2]))))
-        picture[box] = hue[0] + share[..., None] * (hue[1] - hue[0])
 
 
 def _room(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
@@ -130,39 +110,17 @@ def _room(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
         sky = np.where((y > rng.uniform(0.4, 0.8))[..., None], np.array([0.16, 0.22, 0.12], np.float32), sky)
         picture += pane[..., None] * (np.where(bars[..., None], 0.42, sky) - picture)
     elif what == 1:
-        _shelf(rng, picture, grid, flip)
+        shelf(rng, picture, grid, flip)
     elif what == 2:
         door = sorted((flip * edge, flip * (edge + 0.34)))
-        picture[_rectangle(grid, door[0] - 0.02, door[1] + 0.02, 0.0, 1.0)] *= np.float32(0.7)
-        picture[_rectangle(grid, door[0], door[1], 0.02, 1.0)] = rng.uniform(0.1, 0.5) * np.array([1.0, 0.85, 0.7])
-    for _ in range(int(rng.integers(1, 5))):  # furniture, plants, clutter
-        at, top, wide = (float(v) for v in rng.uniform([-0.9, 0.45, 0.06], [0.7, 0.9, 0.35]))
-        box = _rectangle(grid, at, at + wide, top, 1.1)
-        picture[box] = rng.uniform(0.03, 0.45) * rng.uniform(0.5, 1.0, 3) * (1.0 - 0.2 * y[box[0]])[..., None]
+        picture[rectangle(grid, door[0] - 0.02, door[1] + 0.02, 0.0, 1.0)] *= np.float32(0.7)
+        picture[rectangle(grid, door[0], door[1], 0.02, 1.0)] = rng.uniform(0.1, 0.5) * np.array([1.0, 0.85, 0.7])
+    things(rng, picture, grid)
     if rng.random() < 0.4:
         lamp = bump(side, y, (-float(rng.uniform(0.4, 0.7)), float(rng.uniform(0.1, 0.4))), (0.05, 0.05))
         halo = bump(side, y, (-0.55, 0.25), (0.25, 0.25))
         picture += (0.9 * lamp + 0.2 * halo)[..., None] * np.array([1.0, 0.80, 0.52], np.float32)
     return picture
-
-
-def _shelf(rng: np.random.Generator, picture: Field, grid: Grid, flip: float) -> None:
-    """Boards with rows of books, on one side of the head."""
-    left = float(rng.uniform(0.30, 0.38))
-    for row in range(4):
-        top, bottom = 0.03 + 0.24 * row, 0.22 + 0.24 * row
-        edges = sorted((flip * (left - 0.03), flip * 1.2))
-        picture[_rectangle(grid, edges[0], edges[1], top, bottom)] *= np.float32(0.7)
-        at = left
-        while at < 0.95:
-            thick, tall = float(rng.uniform(0.02, 0.05)), float(rng.uniform(0.11, 0.17))
-            colour = rng.uniform(0.03, 0.35, 3) * (1.0, 0.85, 0.75)
-            sides = sorted((flip * at, flip * (at + thick)))
-            picture[_rectangle(grid, sides[0], sides[1], bottom - tall, bottom)] = colour
-            at += thick + 0.004
-        picture[_rectangle(grid, edges[0], edges[1], bottom, bottom + 0.02)] *= np.array(
-            [0.5, 0.42, 0.34], np.float32
-        )
 
 
 def _outdoor(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
@@ -183,7 +141,7 @@ def _outdoor(rng: np.random.Generator, look: Look, grid: Grid) -> Field:
         at = -1.0
         while at < 1.0:
             wide, top = float(rng.uniform(0.15, 0.5)), line + float(rng.uniform(-0.15, 0.1))
-            box = _rectangle(grid, at, at + wide, top, 1.0)
+            box = rectangle(grid, at, at + wide, top, 1.0)
             pitch, storey, open_ = (float(v) for v in rng.uniform([0.05, 0.06, 0.2], [0.14, 0.18, 0.36]))
             windows = (np.abs(((x[:, box[1]] - at) % pitch) / pitch - 0.5) < open_) & (
                 np.abs(((y[box[0]] - top) % storey) / storey - 0.5) < 0.28

@@ -9,7 +9,9 @@ spectrum can show (:func:`painted_line`).
     python benchmarks/published.py FOLDER... [--networks NAME...] [--margin 1.8] [--each] [--jobs 2]
 
 With ``--out docs/results`` it reads the real clip too, where there is one, and writes a page. ``--slow`` prints what
-they make of slow hearts on the real clip alone: the clip replayed slower, and waves painted onto it.
+they make of slow hearts on the real clip alone: the clip replayed slower, and waves painted onto it. ``--crosswise``
+puts faces and what is around them together crosswise: whoever reads the real face worse in rendered surroundings than
+in its own says that something is wrong with these.
 
 Needs torch.
 """
@@ -49,6 +51,10 @@ second harmonic is lower than their first."""
 DEPTH, LATE = np.array([0.007, 0.02, 0.011]), 1.8
 """Painted pulse in red, green and blue, peak to peak, far above the clip's own; and how far, in radians, the second
 harmonic is ahead: as where cameras see fingers."""
+
+
+FACE = ((0.5, 0.55), (0.24, 0.34))
+"""Of ``--crosswise``: middle and half axes of the ellipse that counts as face, in sides of a crop, across, down."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +221,44 @@ def slow(networks: list, margin: float | None) -> str:
     ])  # fmt: skip
 
 
+def crosswise(networks: list, films: list[tuple[Path, dict]], margin: float | None) -> str:
+    """Return a table a network: rendered faces in the real clip's surroundings, and its face in theirs."""
+    from published.clips import face_clips
+    from published.load import ROOT, read_rate, snr_db
+
+    own = real_rows(networks, margin)
+    if not own:
+        return "The real clip is not on this machine."
+    video = Path(os.environ.get("PERFUSE_DATA", ROOT.parent / "shared" / "data")) / "face" / "sample_1.mp4"
+    (across, down), (wide, high) = FACE
+    tables = []
+    for network, before in zip(networks, own, strict=True):
+        view = (network.size, margin or network.margin)
+        y, x = (np.mgrid[: network.size, : network.size] + 0.5) / network.size
+        face = ((((x - across) / wide) ** 2 + ((y - down) / high) ** 2) < 1)[None, :, :, None]
+        real = face_clips(video, {view})[view]
+
+        def told(clip: np.ndarray, line: float, network=network) -> str:
+            wave, said = read_rate(network, clip.astype(np.float32))
+            return f"{said - line:+.1f}, {snr_db(wave, network.rate_hz, line):+.1f} dB"
+
+        lines = [
+            f"{network.name}, which reads the real clip with {before.snr_db:+.1f} dB; off by, /min, and SNR:",
+            "",
+            "| person | as rendered | the face in real surroundings | the real face in these surroundings |",
+            "|---|---|---|---|",
+        ]
+        for path, about in films:
+            clip = face_clips(path, {view})[view][: len(real)]
+            around, line = real[: len(clip)], painted_line(path, about, len(clip), network.rate_hz)
+            cells = told(clip, line), told(np.where(face, clip, around), line)
+            lines.append(
+                f"| {called(path)} | {' | '.join(cells)} | {told(np.where(face, around, clip), before.line)} |"
+            )
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
 def people(rows: list[Row], films: list[tuple[Path, dict]]) -> str:
     """Return a markdown table, a line a person, with what each network is off by."""
     names = list(dict.fromkeys(row.network for row in rows))
@@ -328,6 +372,7 @@ def main() -> None:
     parser.add_argument("--margin", type=float, help="side of the crop in face boxes, instead of each network's own")
     parser.add_argument("--each", action="store_true", help="print every video as well")
     parser.add_argument("--slow", action="store_true", help="print what they make of slow hearts on the real clip")
+    parser.add_argument("--crosswise", action="store_true", help="exchange what is around faces with the real clip")
     parser.add_argument("--jobs", type=int, default=1, help="videos that are read at a time")
     parser.add_argument("--out", type=Path, help="folder of a page to write, of one folder of recordings")
     asked = parser.parse_args()
@@ -339,6 +384,9 @@ def main() -> None:
     begin, films, rows = time.perf_counter(), list(videos(asked.paths)), []
     if not films:
         sys.exit("No video with a truth beside it was found.")
+    if asked.crosswise:
+        print(crosswise([load(name) for name in asked.networks], films, asked.margin))
+        return
     if asked.out and not origin(asked.paths):
         sys.exit("A page is made of one folder of SimBench, from perfuse synth.")
     for (video, _), fresh in side_by_side(partial(read, asked.networks, asked.margin), films, asked.jobs):
